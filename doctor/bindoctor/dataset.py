@@ -1,0 +1,88 @@
+"""Where the rows are, which column is the target, and what training sees of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+class Source(Protocol):
+    """Something that yields rows as text: a file reader, or a table in memory."""
+
+    @property
+    def name(self) -> str:
+        """Return what to call it in a message: usually the path."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the column names in file order."""
+        ...
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows in file order; every column is String, blank cells are null."""
+        ...
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the content, in hex."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table in memory, as examples and tests use it: column name to cells (``None`` is missing)."""
+
+    cells: Mapping[str, Sequence[object]]
+    target: str = "y"
+    positive: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table with a target.
+
+    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did.
+    """
+
+    source: Source
+    target: str
+    positive: str = ""
+    guessed: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows that a recipe selects, typed for training.
+
+    Attributes:
+        features: one Float64 or String column a feature, null where missing; shape (n, d).
+        labels: class indices, int64 of shape (n,).
+        classes: class labels; index 1 is the positive class of a binary problem.
+        row_ids: 0-based numbers of the data rows in the file, int64 of shape (n,).
+        groups: the split's group of each row as int64 of shape (n,), or None.
+        order: the split's time of each row as sortable float64 of shape (n,), or None.
+    """
+
+    features: pl.DataFrame
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    row_ids: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64] | None = None
+    order: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: npt.NDArray[np.int64]) -> "Rows":
+        """Return the rows at these positions, in this order."""
+        return Rows(
+            self.features[index],
+            self.labels[index],
+            self.classes,
+            self.row_ids[index],
+            None if self.groups is None else self.groups[index],
+            None if self.order is None else self.order[index],
+        )

@@ -1,0 +1,31 @@
+"""Everything a rule can ask for, each part optional."""
+
+from dataclasses import dataclass, fields, replace
+
+from bindoctor.dataset import Dataset
+from bindoctor.history import History
+from bindoctor.predictions import Predictions
+from bindoctor.profile import Profile
+from bindoctor.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about a setup. After the recipe changes, the other parts are replaced with it."""
+
+    dataset: Dataset | None = None
+    profile: Profile | None = None
+    recipe: Recipe | None = None
+    history: History | None = None
+    predictions: Predictions | None = None
+
+    def after(self, recipe: Recipe, profile: Profile) -> "Evidence":
+        """Return the evidence on a changed recipe: its own profile, and no run until it has been trained."""
+        return replace(self, recipe=recipe, profile=profile, history=None, predictions=None)
+
+    def with_run(self, history: History, predictions: Predictions) -> "Evidence":
+        """Return the evidence with what training its recipe produced."""
+        return replace(self, history=history, predictions=predictions)
+
+
+EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))

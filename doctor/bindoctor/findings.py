@@ -1,0 +1,98 @@
+"""What a rule says: findings, the fixes they offer, and how loud and how sure they are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+MAX_LISTED_ROWS = 100
+
+
+class Severity(StrEnum):
+    """How much a finding matters: the score cannot be trusted, is probably too low, or a remark."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """Return 2 for an error, 1 for a warning, 0 for a note."""
+        return {"error": 2, "warning": 1, "note": 0}[self.value]
+
+
+class Confidence(StrEnum):
+    """How sure the rule is that what it describes is really there."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Aim(StrEnum):
+    """What a fix is for, which decides when it is kept.
+
+    ``CORRECT`` makes the score honest and is kept whatever it does to the score; ``IMPROVE`` is kept only when its
+    trial shows a better model; ``ADVISE`` is shown and never applied.
+    """
+
+    CORRECT = "correct"
+    IMPROVE = "improve"
+    ADVISE = "advise"
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place a finding is about."""
+
+    kind: Literal["column", "target", "row", "split", "recipe", "run", "model"]
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}" if self.name else self.kind
+
+
+@dataclass(frozen=True)
+class RowList:
+    """How many rows a finding is about, and the first of them (0-based numbers of data rows in the file)."""
+
+    count: int
+    first: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[int]) -> "RowList":
+        """Count all of ``rows`` and keep the first ``MAX_LISTED_ROWS``."""
+        every = sorted(int(row) for row in rows)
+        return cls(len(every), tuple(every[:MAX_LISTED_ROWS]))
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One remedy: a set of edits to the recipe, keyed by dotted path (``features.scale``).
+
+    An ``ADVISE`` fix may have no edits. Table-valued settings take a path one level deeper, and a tuple-valued setting
+    edited under a path that ends in ``+`` is extended instead of replaced (``data.drop+``).
+    """
+
+    title: str
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    aim: Aim = Aim.IMPROVE
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, with the numbers that prove it and the fixes that may mend it, best first.
+
+    A rule fills in the message, the place and the evidence; ``examine`` stamps the code, the slug and, unless the rule
+    chose one for this finding, the severity.
+    """
+
+    message: str
+    where: Where
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    fixes: tuple[Fix, ...] = ()
+    confidence: Confidence = Confidence.HIGH
+    severity: Severity | None = None
+    rows: RowList | None = None
+    code: str = ""
+    slug: str = ""

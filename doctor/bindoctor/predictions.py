@@ -1,0 +1,164 @@
+"""A model's probabilities beside the truth, for rows it was not trained on."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Out-of-sample probabilities.
+
+    Attributes:
+        classes: class labels; index 1 is the positive class of a binary problem.
+        truth: class indices, int64 of shape (n,).
+        probability: float64 of shape (n, classes); each row sums to 1.
+        row_ids: 0-based numbers of the data rows in the file, int64 of shape (n,).
+        fold: number of the fold that held the row out, int64 of shape (n,).
+        threshold: positive-class probability from which the positive class is answered (binary only).
+        decided: the answered class's index, int64 of shape (n,), where each row was answered by a threshold that never
+            saw its label; None where ``threshold`` alone answers.
+    """
+
+    classes: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    probability: npt.NDArray[np.float64]
+    row_ids: npt.NDArray[np.int64]
+    fold: npt.NDArray[np.int64]
+    threshold: float = 0.5
+    decided: npt.NDArray[np.int64] | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Tell whether there are two classes."""
+        return len(self.classes) == 2
+
+    @property
+    def positive(self) -> npt.NDArray[np.float64]:
+        """Return the positive class's probability, shape (n,); binary only."""
+        return self.probability[:, 1]
+
+    @property
+    def decision(self) -> npt.NDArray[np.int64]:
+        """Return the answered class's index, shape (n,): as decided, else by threshold or, past two, the likeliest."""
+        if self.decided is not None:
+            return self.decided
+        if self.binary:
+            return (self.positive >= self.threshold).astype(np.int64)
+        return self.probability.argmax(axis=1).astype(np.int64)
+
+    def take(self, index: npt.NDArray[np.int64]) -> "Predictions":
+        """Return the predictions at these positions, in this order."""
+        return Predictions(
+            self.classes,
+            self.truth[index],
+            self.probability[index],
+            self.row_ids[index],
+            self.fold[index],
+            self.threshold,
+            None if self.decided is None else self.decided[index],
+        )
+
+    def to_csv(self) -> str:
+        """Write ``row, fold, truth, p_<class>…`` with a header line."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["row", "fold", "truth", *(f"p_{name}" for name in self.classes)])
+        for row, fold, truth, probability in zip(self.row_ids, self.fold, self.truth, self.probability, strict=True):
+            writer.writerow([int(row), int(fold), self.classes[truth], *(repr(float(p)) for p in probability)])
+        return out.getvalue()
+
+
+TRUTH_NAMES = ("truth", "y_true", "label", "target", "actual")
+POSITIVE_NAMES = ("y_prob", "y_score", "probability", "score", "proba", "prediction", "y_pred", "p")
+
+
+def read_predictions(path: Path, classes: tuple[str, ...] = (), threshold: float = 0.5) -> Predictions:
+    """Read a plain CSV or JSON of predictions: a truth column, and ``p_<class>`` columns or one positive probability.
+
+    Args:
+        path: the file.
+        classes: the data set's class labels, negative first; taken from the file where empty.
+        threshold: what the setup decides by.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or holds something that is no probability.
+    """
+    records = _records(path)
+    names = list(records[0])
+    truth_name = next((name for name in TRUTH_NAMES if name in names), None)
+    if truth_name is None:
+        raise InputError(f"{path}: no truth column among {', '.join(names)}; name one of them 'truth' or 'y_true'.")
+    spread = [name for name in names if name.startswith("p_")]
+    single = next((name for name in POSITIVE_NAMES if name in names), None)
+    labels = [_label(record[truth_name]) for record in records]
+    if spread:
+        found = tuple(name[2:] for name in spread)
+        if classes and set(found) == set(classes):
+            spread = [f"p_{name}" for name in classes]
+            found = classes
+        probability = np.array([[_probability(path, i, n, r[n]) for n in spread] for i, r in enumerate(records)])
+    elif single is not None:
+        found = classes or tuple(sorted(set(labels)))
+        if len(found) != 2:
+            raise InputError(
+                f"{path}: one probability column, but {len(found)} classes; give one 'p_<class>' for each."
+            )
+        positive = np.array([_probability(path, i, single, r[single]) for i, r in enumerate(records)])
+        probability = np.column_stack([1 - positive, positive])
+    else:
+        raise InputError(f"{path}: no probability column among {', '.join(names)}; use 'p_<class>' or 'y_prob'.")
+    unknown = sorted(set(labels) - set(found))
+    if unknown:
+        raise InputError(f"{path}: the truth holds {unknown[0]!r}, which is none of the classes {', '.join(found)}.")
+    index = {name: i for i, name in enumerate(found)}
+    return Predictions(
+        found,
+        np.array([index[label] for label in labels], dtype=np.int64),
+        probability.astype(np.float64),
+        np.array([int(float(r.get("row") or i)) for i, r in enumerate(records)], dtype=np.int64),
+        np.array([int(float(r.get("fold") or 0)) for r in records], dtype=np.int64),
+        threshold,
+    )
+
+
+def _records(path: Path) -> list[dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the predictions ({error}); give a CSV or JSON file.") from error
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            loaded = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg}).") from error
+        if isinstance(loaded, dict):
+            loaded = [dict(zip(loaded, row, strict=True)) for row in zip(*loaded.values(), strict=False)]
+        records = [{str(k): v if isinstance(v, str) else json.dumps(v) for k, v in record.items()} for record in loaded]
+    else:
+        records = [dict(record) for record in csv.DictReader(io.StringIO(text))]
+    if not records:
+        raise InputError(f"{path}: no predictions in it.")
+    return records
+
+
+def _label(text: str) -> str:
+    stripped = text.strip()
+    return stripped[:-2] if stripped.endswith(".0") and stripped[:-2].lstrip("-").isdigit() else stripped
+
+
+def _probability(path: Path, record: int, column: str, text: str | None) -> float:
+    try:
+        value = float(text or "")
+    except ValueError as error:
+        raise InputError(f"{path}: record {record + 1}, column {column!r}: {text!r} is not a number.") from error
+    if not 0 <= value <= 1:
+        raise InputError(f"{path}: record {record + 1}, column {column!r}: {value} is not a probability (0 to 1).")
+    return value

@@ -1,0 +1,218 @@
+"""What a scan found out about a data set: counts and per-column statistics, per class."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bindoctor.findings import RowList
+
+MIN_IDENTIFIER_ROWS = 20
+MIN_UNIQUE_SHARE = 0.9
+MIN_NAMED_UNIQUE_SHARE = 0.7
+MIN_SKETCHED_UNIQUE_SHARE = 0.95
+MIN_DENSE_SHARE = 0.8
+MIN_NUMBERS_SHARE = 0.5
+MAX_IDENTIFIER_LENGTH = 200
+IDENTIFIER_NAME = re.compile(
+    r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One distinct value of a column: its text as written, how often it occurs, and how often in each class."""
+
+    value: str
+    count: int
+    by_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Statistics of a number column over its non-missing cells; ``std`` is the population's."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    skew: float
+    q01: float
+    q25: float
+    median: float
+    q75: float
+    q99: float
+    integer: bool
+    increasing: bool
+    zeros_by_class: tuple[int, ...]
+    auc: float
+    """AUC₁: area under the ROC curve of this column alone, the larger of it and 1 − it; the largest one-vs-rest AUC₁
+    for more than two classes. 0.5 where one class is absent."""
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One feature column, under the recipe's missing tokens and casts.
+
+    Attributes:
+        kind: "number" when every non-missing cell parses as a number (and there is one), otherwise "text".
+        count: non-missing cells.
+        missing: blank cells and cells that the recipe reads as missing.
+        missing_by_class: the missing cells of each class.
+        distinct: distinct non-missing values; exact up to 4 096, within about 3 % beyond.
+        parsed: non-missing cells that parse as a number (all of them in a number column).
+        levels: most frequent values first; empty when there are more than 4 096.
+        levels_complete: whether ``levels`` holds every distinct value.
+        tokens: cells that look like a missing value but are not read as one ("?", "N/A", "-999" …): text and count.
+        padded: non-missing cells with blanks around them.
+        unparsed: up to five of the cells that do not parse as a number, in a column that mostly does.
+        moments: statistics of a number column, else ``None``.
+        max_length: characters of the longest cell.
+        shape: "date" or "uuid" (hex digits count as one) when at least 90 % of the texts at the head of the file look
+        like
+            one, else "".
+    """
+
+    name: str
+    kind: Literal["number", "text"]
+    count: int
+    missing: int
+    missing_by_class: tuple[int, ...]
+    distinct: int
+    parsed: int
+    levels: tuple[Level, ...]
+    levels_complete: bool
+    tokens: tuple[tuple[str, int], ...]
+    padded: int
+    unparsed: tuple[str, ...]
+    moments: Moments | None
+    max_length: int
+    shape: Literal["", "date", "uuid"] = ""
+
+    @property
+    def constant(self) -> bool:
+        """Tell whether the column holds one value in all non-missing cells, or none at all."""
+        return self.distinct <= 1
+
+    @property
+    def identifier(self) -> bool:
+        """Tell whether the values name the row instead of describing it; see ``identifier_evidence``."""
+        return bool(self.identifier_evidence)
+
+    @property
+    def identifier_evidence(self) -> str:
+        """Say why the column looks like a row identifier, or "" when it does not."""
+        return _identifier_evidence(self)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson's r of two number columns over rows where both are present."""
+
+    first: str
+    second: str
+    r: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A finished scan of the rows that a recipe selects.
+
+    Attributes:
+        rows: data rows, with and without a target.
+        classes: target labels; index 1 is the positive class of a binary problem.
+        class_counts: rows of each class.
+        missing_target: the rows without a target.
+        columns: the feature columns by name, in file order, without those that the recipe drops.
+        duplicates: rows that repeat an earlier row, features and target.
+        conflicts: rows whose features equal those of a row with another label.
+        conflict_floor: share of the rows that every model must get wrong because of conflicts.
+        correlations: pairs with |r| >= 0.9, strongest first.
+        one_to_one: pairs of columns whose values determine each other (equal columns included).
+        order_auc: AUC₁ of the row number alone.
+        row_digest: a digest of the cells, the same for the same rows in any order.
+    """
+
+    rows: int
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    missing_target: RowList
+    columns: Mapping[str, ColumnProfile]
+    duplicates: RowList
+    conflicts: RowList
+    conflict_floor: float
+    correlations: tuple[Correlation, ...]
+    one_to_one: tuple[tuple[str, str], ...]
+    order_auc: float
+    row_digest: str
+
+    @property
+    def labelled(self) -> int:
+        """Return the number of rows with a target."""
+        return sum(self.class_counts)
+
+    @property
+    def rare_class(self) -> str:
+        """Return the label of the rarest class."""
+        return self.classes[self.class_counts.index(min(self.class_counts))]
+
+    @property
+    def rare_count(self) -> int:
+        """Return the rows of the rarest class."""
+        return min(self.class_counts)
+
+    @property
+    def rare_share(self) -> float:
+        """Return the rarest class's share of the labelled rows."""
+        return self.rare_count / self.labelled
+
+    @property
+    def prior_entropy(self) -> float:
+        """Return H(π) in nats: the log loss of always answering the class shares."""
+        shares = [count / self.labelled for count in self.class_counts if count]
+        return -sum(share * math.log(share) for share in shares)
+
+    @property
+    def numbers(self) -> tuple[ColumnProfile, ...]:
+        """Return the number columns that are features: not constant, no row identifier."""
+        return tuple(c for c in self.columns.values() if c.kind == "number" and not c.constant and not c.identifier)
+
+    @property
+    def categories(self) -> tuple[ColumnProfile, ...]:
+        """Return the text columns that are features: not constant, no row identifier."""
+        return tuple(c for c in self.columns.values() if c.kind == "text" and not c.constant and not c.identifier)
+
+
+def _identifier_evidence(column: ColumnProfile) -> str:
+    """Say why a column names the row, or "".
+
+    Integers name the row when they rise from row to row, or when none repeats and they fill their range (an index
+    that has been shuffled); integers with gaps and without order may be amounts, and count only under a name that
+    says identifier. Texts name the row when hardly any repeats, unless they are dates, running text, or mostly
+    numbers. Numbers with a fraction never do.
+    """
+    if column.count < MIN_IDENTIFIER_ROWS or column.shape == "date":
+        return ""
+    named = bool(IDENTIFIER_NAME.search(column.name))
+    distinct = f"{'' if column.levels_complete else 'about '}{column.distinct} distinct"
+    if column.kind == "text":
+        unique = column.distinct >= (MIN_NAMED_UNIQUE_SHARE if named else MIN_UNIQUE_SHARE) * column.count
+        numbers = column.parsed >= MIN_NUMBERS_SHARE * column.count
+        if not unique or numbers or column.max_length > MAX_IDENTIFIER_LENGTH:
+            return ""
+        what = "uuids or hex hashes" if column.shape == "uuid" else "texts"
+        return f"{distinct} {what} in {column.count} rows"
+    moments = column.moments
+    if moments is None or not moments.integer:
+        return ""
+    if moments.increasing:
+        return f"{column.count} distinct integers in file order"
+    if column.distinct < (1.0 if column.levels_complete else MIN_SKETCHED_UNIQUE_SHARE) * column.count:
+        return ""
+    span = moments.maximum - moments.minimum + 1
+    if column.count >= MIN_DENSE_SHARE * span:
+        return f"{distinct} integers that fill {moments.minimum:.0f} to {moments.maximum:.0f}"
+    if named and moments.minimum >= 0:
+        return f"{distinct} integers in {column.count} rows, and its name"
+    return ""

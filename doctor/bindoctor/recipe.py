@@ -1,0 +1,276 @@
+"""The recipe: everything about a training that is not data, as one frozen value, with TOML both ways."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+import tomlkit
+
+from bindoctor.errors import InputError
+
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Number = Annotated[int, msgspec.Meta(ge=1)]
+
+Transform = Literal["log1p", "power", "quantile"]
+Encoding = Literal["onehot", "target"]
+Score = Literal["auto", "log-loss", "average-precision", "roc-auc", "accuracy", "balanced-accuracy", "f1", "mcc"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
+    """One table of the recipe; keys are written with dashes."""
+
+
+class Data(Section):
+    """Which cells are read, and how.
+
+    ``missing_tokens`` are cell texts read as missing in every column, ``missing_values`` in one column; ``casts``
+    reads a column as numbers (what does not parse becomes missing) or as text; ``target_levels`` renames target labels.
+    """
+
+    drop: tuple[str, ...] = ()
+    casts: dict[str, Literal["number", "text"]] = {}
+    missing_tokens: tuple[str, ...] = ()
+    missing_values: dict[str, tuple[str, ...]] = {}
+    deduplicate: bool = False
+    drop_missing_target: bool = False
+    target_levels: dict[str, str] = {}
+
+
+class Split(Section):
+    """How rows are kept back: one validation part, or folds, optionally repeated.
+
+    ``valid`` is the share that a holdout keeps back, and that early stopping cuts from the training rows. ``time``
+    names a column to order by: rows kept back are then the latest.
+    """
+
+    kind: Literal["holdout", "folds"] = "holdout"
+    valid: Share = 0.2
+    folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    repeats: Number = 1
+    stratify: bool = False
+    shuffle: bool = True
+    group: str = ""
+    time: str = ""
+
+
+class Features(Section):
+    """How columns become numbers; every fitted step is fitted on training rows only.
+
+    ``rare`` groups category levels with fewer training rows than this; ``transform`` and ``encode_columns`` hold
+    choices for single columns, ``scale`` and ``encode`` for all the others.
+    """
+
+    impute: Literal["none", "mean", "median", "most-frequent", "zero"] = "none"
+    indicators: bool = False
+    transform: dict[str, Transform] = {}
+    scale: Literal["none", "standard", "minmax", "robust", "quantile", "power", "log1p"] = "none"
+    encode: Encoding = "onehot"
+    encode_columns: dict[str, Encoding] = {}
+    rare: Count = 0
+
+
+class Resample(Section):
+    """How training rows are resampled, inside training folds only; ``ratio`` is rare to common rows after it."""
+
+    method: Literal[
+        "none",
+        "smote",
+        "smotenc",
+        "borderline-smote",
+        "adasyn",
+        "random-over",
+        "random-under",
+        "smote-tomek",
+        "smote-enn",
+    ] = "none"
+    ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    neighbors: Number = 5
+
+
+class Model(Section):
+    """The estimator; ``hidden`` and what follows it belong to the MLP (logistic regression is an MLP without
+    layers)."""
+
+    kind: Literal["mlp", "logistic", "gradient-boosting"] = "mlp"
+    hidden: tuple[Number, ...] = (64, 32)
+    activation: Literal["relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid"] = "relu"
+    dropout: Rate = 0.0
+    batch_norm: bool = False
+    prior_bias: bool = False
+
+
+class Loss(Section):
+    """What training minimises; ``class_weight`` is "none", "balanced", or the positive class's weight."""
+
+    kind: Literal["bce", "focal", "cross-entropy"] = "bce"
+    class_weight: Literal["none", "balanced"] | Positive = "none"
+    focal_alpha: Share = 0.25
+    focal_gamma: NonNegative = 2.0
+    label_smoothing: Rate = 0.0
+
+
+class Optimizer(Section):
+    """How weights are updated; 0 switches ``l1``, ``weight_decay``, ``momentum`` and ``clip_norm`` off."""
+
+    kind: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    learning_rate: Positive = 1e-3
+    momentum: Rate = 0.0
+    schedule: Literal["constant", "cosine", "step", "plateau"] = "constant"
+    l1: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
+    clip_norm: NonNegative = 0.0
+
+
+class Train(Section):
+    """How long training runs; ``patience`` 0 means no early stopping, otherwise it watches a validation part of the
+    training rows."""
+
+    epochs: Number = 50
+    batch_size: Number = 128
+    patience: Count = 0
+    restore_best: bool = True
+    monitor: Literal["loss", "accuracy", "average-precision"] = "loss"
+    seed: Count = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Decide(Section):
+    """How probabilities become answers, and which score counts ("auto": log loss).
+
+    A tuned threshold and a calibrator are fitted on out-of-fold probabilities; ``tune_for`` is the score the
+    threshold is tuned for.
+    """
+
+    threshold: Literal["tuned"] | Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    tune_for: Literal["mcc", "f1", "balanced-accuracy", "accuracy"] = "mcc"
+    calibrate: Literal["none", "temperature", "platt", "isotonic"] = "none"
+    score: Score = "auto"
+
+    @property
+    def fixed_threshold(self) -> float:
+        """Return the threshold, or 0.5 while a tuned one is not known."""
+        return 0.5 if self.threshold == "tuned" else self.threshold
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting that differs between two recipes; ``None`` where a table entry is absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+class Recipe(Section):
+    """The whole recipe. ``Recipe()`` is the naive setup most people start from."""
+
+    data: Data = Data()
+    split: Split = Split()
+    features: Features = Features()
+    resample: Resample = Resample()
+    model: Model = Model()
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    train: Train = Train()
+    decide: Decide = Decide()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, source: str = "recipe") -> "Recipe":
+        """Check and convert plain values, as TOML gives them.
+
+        Raises:
+            InputError: an unknown key or a value of the wrong type or range, with its key path.
+        """
+        try:
+            return msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            raise InputError(f"{source}: {_explain(error)}") from None
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain nested values with the keys of the TOML form."""
+        built: dict[str, dict[str, Any]] = msgspec.to_builtins(self)
+        return built
+
+    def edited(self, edits: Mapping[str, Any]) -> "Recipe":
+        """Return a recipe with dotted settings replaced.
+
+        ``features.scale`` sets a value, ``data.casts.home.dest`` one entry of a table (what follows the second dot
+        is the entry's name, dots included), ``data.drop+`` extends a list with what is not in it yet. Dashes and
+        underscores are the same.
+
+        Raises:
+            InputError: a path that does not exist or a value that does not fit it.
+        """
+        values = self.to_dict()
+        for path, value in edits.items():
+            section, _, rest = path.partition(".")
+            name, _, entry = rest.partition(".")
+            key = name.rstrip("+").replace("_", "-")
+            if section not in values or key not in values[section]:
+                raise InputError(f"recipe: there is no setting {path!r}.")
+            table = values[section]
+            if entry:
+                table[key] = {**table[key], entry: value}
+            elif name.endswith("+"):
+                table[key] = list(dict.fromkeys([*table[key], *value]))
+            else:
+                table[key] = value
+        return Recipe.from_dict(values)
+
+    def changes(self, other: "Recipe") -> tuple[Change, ...]:
+        """List the settings in which ``other`` differs from this recipe, in the recipe's order."""
+        return tuple(
+            Change(path, before, after)
+            for (path, before), (_, after) in zip(_flat(self), _flat(other), strict=True)
+            if before != after
+        )
+
+    def to_toml(self) -> str:
+        """Write the settings that differ from ``Recipe()`` as ``[recipe.*]`` tables."""
+        document = tomlkit.document()
+        update_document(document, self)
+        return tomlkit.dumps(document)
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the settings, in hex."""
+        return hashlib.sha256(msgspec.json.encode(self.to_dict(), order="deterministic")).hexdigest()
+
+
+def update_document(document: MutableMapping[str, Any], recipe: Recipe) -> None:
+    """Set ``[recipe.*]`` of a tomlkit document to ``recipe``, touching only what differs, so that comments stay."""
+    written = Recipe.from_dict(_plain(document.get("recipe", {})))
+    for change in written.changes(recipe):
+        section, _, key = change.path.partition(".")
+        tables = document.setdefault("recipe", tomlkit.table(is_super_table=True))
+        table = tables.setdefault(section, tomlkit.table())
+        if isinstance(change.after, dict):
+            inline = tomlkit.inline_table()
+            inline.update(change.after)
+            table[key] = inline
+        else:
+            table[key] = change.after
+
+
+def _plain(value: Any) -> Any:
+    return value.unwrap() if hasattr(value, "unwrap") else value
+
+
+def _flat(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    for section, table in recipe.to_dict().items():
+        for key, value in table.items():
+            yield f"{section}.{key}", value
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    text, _, place = str(error).partition(" - at `$")
+    path = "recipe" + place.rstrip("`")
+    if "unknown field" in text:
+        field = text.split("`")[1]
+        return f"unknown key '{path}.{field}'."
+    return f"'{path}': {text[0].lower()}{text[1:].replace('`', '')}."

@@ -1,0 +1,67 @@
+"""Predictions from anywhere are read beside their truth, or refused with the record that is wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bindoctor import InputError, Predictions
+from bindoctor.predictions import read_predictions
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_one_probability_column_is_the_positive_class(tmp_path: Path) -> None:
+    found = read_predictions(written(tmp_path / "p.csv", "y_true,y_prob\n1,0.8\n0,0.1\n"))
+    assert found.classes == ("0", "1")
+    assert found.positive.tolist() == [0.8, 0.1]
+    assert found.decision.tolist() == [1, 0]
+
+
+def test_a_column_for_each_class_is_put_into_the_data_sets_order(tmp_path: Path) -> None:
+    path = written(tmp_path / "p.csv", "truth,p_yes,p_no\nyes,0.9,0.1\nno,0.3,0.7\n")
+    found = read_predictions(path, ("no", "yes"))
+    assert found.classes == ("no", "yes")
+    assert found.positive.tolist() == [0.9, 0.3]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(0, 1), min_size=3, max_size=3)), min_size=1, max_size=20)
+)
+def test_what_bindoctor_wrote_comes_back_the_same(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, list[float]]]
+) -> None:
+    n = len(rows)
+    before = Predictions(
+        ("a", "b", "c"),
+        np.array([label for label, _ in rows]),
+        np.array([probability for _, probability in rows]),
+        np.arange(n) * 7,
+        np.arange(n) % 5,
+    )
+    path = written(tmp_path_factory.mktemp("p") / "p.csv", before.to_csv())
+    after = read_predictions(path, before.classes)
+    for name in ("truth", "probability", "row_ids", "fold"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no predictions"),
+        ("y_prob\n0.5\n", "no truth column"),
+        ("y_true\n1\n", "no probability column"),
+        ("y_true,y_prob\n1,0.5\n0,1.5\n", "record 2, column 'y_prob': 1.5 is not a probability"),
+        ("y_true,y_prob\n1,0.5\n0,x\n", "record 2, column 'y_prob': 'x' is not a number"),
+        ("truth,p_a,p_b\nc,0.5,0.5\n", "'c', which is none of the classes"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_predictions(written(tmp_path / "p.csv", text))
+    assert says in str(caught.value)
