@@ -1,0 +1,129 @@
+"""What a rule is: a documented function from evidence to findings, with its own examples."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bindoctor.dataset import Table
+from bindoctor.evidence import EVIDENCE_NAMES
+from bindoctor.findings import Finding, Severity
+from bindoctor.history import History
+from bindoctor.predictions import Predictions
+from bindoctor.recipe import Recipe
+
+Check = Callable[..., Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small situation that a rule must flag, or must pass over.
+
+    ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.
+    ``says`` is a part of the expected message; ``options`` are the rule's options in this example.
+    """
+
+    title: str
+    table: Table | None = None
+    recipe: Recipe | None = None
+    history: History | None = None
+    predictions: Predictions | None = None
+    says: str = ""
+    options: Mapping[str, Any] | None = None
+
+
+example = Example
+
+
+def counts(**rows_of_class: int) -> Table:
+    """Return a table with a target only: ``counts(no=970, yes=30)``."""
+    return Table({"y": [label for label, count in rows_of_class.items() for _ in range(count)]})
+
+
+@dataclass(frozen=True)
+class Option:
+    """One tunable of a rule: its name, its default and its type."""
+
+    name: str
+    default: Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule, derived from its check function."""
+
+    code: str
+    slug: str
+    severity: Severity
+    check: Check
+    needs: tuple[str, ...]
+    options: tuple[Option, ...]
+    summary: str
+    documentation: str
+    flags: tuple[Example, ...]
+    passes: tuple[Example, ...]
+    root: bool
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
+        """Run the check function, as a plain function would be called."""
+        return self.check(*args, **kwargs)
+
+
+def rule(
+    code: str,
+    *,
+    severity: Severity,
+    flags: Sequence[Example],
+    passes: Sequence[Example],
+    root: bool = False,
+) -> Callable[[Check], Rule]:
+    """Make a rule of a check function.
+
+    Positional parameters name the evidence it needs, keyword-only ones are its options, its docstring is its page,
+    its name is the slug.
+
+    Args:
+        code: the stable code, a prefix of capitals and three digits.
+        severity: how loud its findings are, unless one says otherwise.
+        flags: situations that it must flag.
+        passes: situations that it must pass over.
+        root: its findings about a column explain other rules' findings about the same column, which then stay silent.
+
+    Raises:
+        TypeError: a positional parameter that is no evidence, an option without default, or no docstring.
+    """
+
+    def make(check: Check) -> Rule:
+        if not re.fullmatch(r"[A-Z]+\d{3}", code):
+            raise TypeError(f"{code!r} is no rule code: capitals and three digits, as in 'BD101'.")
+        documentation = inspect.getdoc(check)
+        if not documentation:
+            raise TypeError(f"{code} ({check.__name__}) has no docstring; it is the rule's page.")
+        needs, options = [], []
+        for parameter in inspect.signature(check).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                if parameter.default is parameter.empty:
+                    raise TypeError(f"{code}: option {parameter.name!r} needs a default.")
+                options.append(Option(parameter.name, parameter.default))
+            elif parameter.name not in EVIDENCE_NAMES:
+                raise TypeError(
+                    f"{code}: {parameter.name!r} is no evidence; a rule can ask for {', '.join(EVIDENCE_NAMES)}."
+                )
+            else:
+                needs.append(parameter.name)
+        return Rule(
+            code,
+            check.__name__.replace("_", "-"),
+            severity,
+            check,
+            tuple(needs),
+            tuple(options),
+            documentation.splitlines()[0],
+            documentation,
+            tuple(flags),
+            tuple(passes),
+            root,
+        )
+
+    return make

@@ -1,0 +1,1 @@
+"""The rules that bindoctor ships, one a file."""

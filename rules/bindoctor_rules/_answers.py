@@ -1,0 +1,24 @@
+"""What prediction rules share: the predictions of an example, and one prediction a row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor import Predictions
+
+Floats = npt.NDArray[np.float64]
+
+
+def answered(groups: Sequence[tuple[float, int, int]], threshold: float = 0.5) -> Predictions:
+    """Make the predictions of an example: groups of (probability of "yes", rows, rows among them that are "yes")."""
+    positive = np.repeat([group[0] for group in groups], [group[1] for group in groups])
+    truth = np.concatenate([np.arange(rows) < hits for _, rows, hits in groups]).astype(np.int64)
+    row = np.arange(len(truth))
+    return Predictions(("no", "yes"), truth, np.column_stack([1 - positive, positive]), row, row % 5, threshold)
+
+
+def once(predictions: Predictions) -> Predictions:
+    """Keep the first prediction of every row: repeated folds predict a row again, and that is no new evidence."""
+    _, first = np.unique(predictions.row_ids, return_index=True)
+    return predictions.take(np.sort(first))

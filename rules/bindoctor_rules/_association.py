@@ -1,0 +1,143 @@
+"""How far one column alone answers the target, from counts of its values by class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor import ColumnProfile, Profile
+
+BINS = 20
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The labelled rows of one value of a column (``None``: missing), counted by class.
+
+    ``absent`` tells whether the value stands for "nothing there": missing, zero, or a token such as "?".
+    """
+
+    value: str | None
+    by_class: Counts
+    absent: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One part of a column against all other rows, taken as the answer to "is it this class?".
+
+    Attributes:
+        part: the part.
+        label: the class that is asked for.
+        inside: whether the part's rows are answered "yes" and the others "no", or the reverse.
+        agreement: share of the rows that are answered right.
+        removed: share of the errors of always answering the commoner side that are gone.
+        rare: rows of the rarer side.
+    """
+
+    part: Part
+    label: str
+    inside: bool
+    agreement: float
+    removed: float
+    rare: int
+
+
+def parts_of(column: ColumnProfile, profile: Profile) -> tuple[Part, ...]:
+    """Return the parts that the scan counted: missing cells, zeros of a number column, the levels if it kept all."""
+    tokens = {text for text, _ in column.tokens}
+    parts = [Part(None, np.array(column.missing_by_class), True)]
+    if column.moments:
+        parts.append(Part("0", np.array(column.moments.zeros_by_class), True))
+    if column.levels_complete:
+        parts.extend(
+            Part(level.value, np.array(level.by_class), level.value in tokens)
+            for level in column.levels
+            if not (column.moments and float(level.value) == 0)
+        )
+    return tuple(part for part in parts if part.by_class.any())
+
+
+def best_answer(parts: tuple[Part, ...], profile: Profile) -> Answer | None:
+    """Return the part that, against all other rows, tells one class from the others with the fewest errors."""
+    if not parts:
+        return None
+    table = np.array([part.by_class for part in parts])
+    classes, rows = np.array(profile.class_counts), profile.labelled
+    inside = table.sum(axis=1, keepdims=True) + classes - 2 * table
+    errors = np.minimum(inside, rows - inside)
+    rare = np.minimum(classes, rows - classes)
+    removed = np.where(rare > 0, 1 - errors / np.maximum(rare, 1), 0.0)
+    which = np.unravel_index(int(removed.argmax()), removed.shape)
+    # Of two classes, each answers the same question; ask for the positive one.
+    part, label = int(which[0]), 1 if len(classes) == 2 else int(which[1])
+    return Answer(
+        parts[part],
+        profile.classes[label],
+        bool(inside[part, label] <= errors[part, label]),
+        float(1 - errors[part, label] / rows),
+        float(removed[part, label]),
+        int(rare[label]),
+    )
+
+
+def errors_removed(column: ColumnProfile, parts: tuple[Part, ...], profile: Profile) -> float:
+    """Return the share of the majority answer's errors that answering by the column's values removes.
+
+    Each row is answered by the majority of the *other* rows with its value, so that values of a single row answer
+    nothing. A number column of many values is also cut into 20 ranges of about equally many rows, and the better of
+    both counts.
+    """
+    baseline = profile.labelled - max(profile.class_counts)
+    if not column.levels_complete or not baseline or not parts:
+        return 0.0
+    tables = [np.array([part.by_class for part in parts])]
+    if column.moments and column.distinct > BINS:
+        tables.append(_ranges(column, parts))
+    return max(1 - (profile.labelled - _right(table)) / baseline for table in tables)
+
+
+def binary_auc(column: ColumnProfile, profile: Profile, min_rows: int) -> float:
+    """Return the AUC of a number column for a binary target, 0.5 where too few rows of a class have a value."""
+    present = np.array(profile.class_counts) - column.missing_by_class
+    if column.moments is None or len(present) != 2 or present.min() < min_rows:
+        return 0.5
+    return column.moments.auc
+
+
+def one_class_side(
+    column: ColumnProfile, parts: tuple[Part, ...], profile: Profile, *, min_rows: int, max_class_share: float
+) -> str:
+    """Describe the rows with, or without, a value that hold one class only; "" if there are none.
+
+    Only present against absent and one of two values are looked at: among many values some hold one class by chance.
+    """
+    name, total = column.name, np.array(profile.class_counts)
+    for part in parts:
+        if not (part.absent or len(parts) == 2):
+            continue
+        here = f"without '{name}'" if part.value is None else f"where '{name}' is '{part.value}'"
+        there = f"with '{name}'" if part.value is None else f"where '{name}' is not '{part.value}'"
+        for side, words in ((part.by_class, here), (total - part.by_class, there)):
+            rows, label = int(side.sum()), int(side.argmax())
+            if rows >= min_rows and side[label] == rows and total[label] <= max_class_share * profile.labelled:
+                return f"all {rows} rows {words} are '{profile.classes[label]}'"
+    return ""
+
+
+def _ranges(column: ColumnProfile, parts: tuple[Part, ...]) -> Counts:
+    present = sorted((part for part in parts if part.value is not None), key=lambda part: float(part.value or 0))
+    table = np.array([part.by_class for part in present])
+    below = table.sum(axis=1).cumsum() - table.sum(axis=1)
+    starts = np.searchsorted(below, np.linspace(0, table.sum(), BINS, endpoint=False))
+    ranges = np.add.reduceat(table, np.unique(starts[starts < len(table)]), axis=0)
+    return np.vstack([ranges, *(part.by_class for part in parts if part.value is None)])
+
+
+def _right(table: Counts) -> int:
+    """Count the rows that the majority of the other rows in their part answers right; a tie answers none."""
+    ordered = np.sort(table, axis=1)
+    first, second = ordered[:, -1], ordered[:, -2]
+    return int(first[first - 1 > second].sum())

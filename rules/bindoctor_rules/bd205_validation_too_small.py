@@ -1,0 +1,91 @@
+"""The rows kept back are too few to tell a good model from a better one."""
+
+import math
+from collections.abc import Iterator
+
+from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Where, counts, example, rule
+
+ASSUMED = 0.8
+"""A score before there is one: ordinary for tables, and on the careful side, as the interval narrows towards 1."""
+
+FOLDS = Recipe().edited({"split.kind": "folds", "split.stratify": True})
+REPEATED = FOLDS.edited({"split.repeats": 3})
+BY_ACCURACY = Recipe().edited({"decide.score": "accuracy"})
+BY_RECALL = Recipe().edited({"decide.score": "balanced-accuracy"})
+
+
+def _spread_of_auc(rare: float, common: float) -> float:
+    """Return the standard error of an area under the ROC curve of ``ASSUMED`` (Hanley & McNeil 1982)."""
+    area = ASSUMED
+    beside_rare, beside_common = area / (2 - area), 2 * area**2 / (1 + area)
+    total = area * (1 - area) + (rare - 1) * (beside_rare - area**2) + (common - 1) * (beside_common - area**2)
+    return math.sqrt(total / (rare * common))
+
+
+def _spread(score: str, rare: float, common: float) -> float:
+    if score == "accuracy":
+        return math.sqrt(ASSUMED * (1 - ASSUMED) / (rare + common))
+    if score in ("balanced-accuracy", "f1", "mcc"):
+        return math.sqrt(ASSUMED * (1 - ASSUMED) * (1 / rare + 1 / common)) / 2
+    return _spread_of_auc(rare, common)
+
+
+@rule(
+    "BD205",
+    severity=Severity.WARNING,
+    flags=[
+        example("300 rows, a fifth kept back", counts(no=220, yes=80), Recipe(), says="60 rows (16 'yes') kept back"),
+        example("a thousand rows", counts(no=700, yes=300), Recipe(), says="roc-auc to ±0.073 only"),
+        example("folds, once", counts(no=90, yes=60), FOLDS, says="150 rows (60 'yes') kept back"),
+        example("judged by accuracy", counts(no=220, yes=80), BY_ACCURACY, says="accuracy to ±0.1 only"),
+        example("judged by balanced accuracy", counts(no=220, yes=80), BY_RECALL, says="balanced-accuracy to ±0.11"),
+    ],
+    passes=[
+        example("enough rows", counts(no=6000, yes=4000), Recipe()),
+        example("folds keep every row back once", counts(no=700, yes=300), FOLDS),
+        example("folds, repeated", counts(no=90, yes=60), REPEATED),
+    ],
+)
+def validation_too_small(profile: Profile, recipe: Recipe, *, max_half_width: float = 0.05) -> Iterator[Finding]:
+    """The rows kept back cannot resolve the differences that model choices make.
+
+    The half-width of the 95% interval is computed for an assumed score of 0.8: binomial for accuracy; for balanced
+    accuracy, F1 and MCC, whose noise is that of the recalls, the mean of two binomials; for ROC AUC the formula of
+    Hanley & McNeil, which also stands in for average precision and log loss, as these have no scale-free interval
+    before there is a model and depend on the same two counts, the rows of the rare class and of the others. From twice
+    `max_half_width` on the finding is a warning, below that a note.
+
+    ## Why it matters
+    With 60 rows kept back the area under the ROC curve is known to about ±0.13. Choosing between models by it, or
+    reporting it, is choosing by luck. Folds keep every row back once; repeating them averages out the luck of the
+    split.
+
+    ## When to ignore it
+    When the score is close to 1, where the interval is narrower than assumed, or when a larger test set lies elsewhere.
+
+    ## References
+    - Hanley, J. A., & McNeil, B. J. (1982). The meaning and use of the area under a receiver operating characteristic
+      (ROC) curve. Radiology 143(1).
+    - Varoquaux, G. (2018). Cross-validation failure: small sample sizes lead to large error bars. NeuroImage 180.
+    """
+    split = recipe.split
+    if split.kind == "folds" and split.repeats > 1:
+        return
+    share = split.valid if split.kind == "holdout" else 1.0
+    rare = max(share * profile.rare_count, 1.0)
+    common = max(share * (profile.labelled - profile.rare_count), 1.0)
+    score = "roc-auc" if recipe.decide.score == "auto" else recipe.decide.score
+    half = 1.96 * _spread(score, rare, common)
+    if half <= max_half_width:
+        return
+    repeats: dict[str, object] = {"split.kind": "folds", "split.repeats": 5}
+    if not (split.group or split.time):
+        repeats["split.stratify"] = True
+    yield Finding(
+        f"{rare + common:.0f} rows ({rare:.0f} {profile.rare_class!r}) kept back measure {score} to ±{half:.2g} only "
+        f"(at {ASSUMED})",
+        Where("split"),
+        {"half_width": half, "max_half_width": max_half_width, "rare": rare, "kept_back": rare + common},
+        (Fix("Keep every row back once, in 5 folds repeated 5 times", repeats, Aim.CORRECT),),
+        severity=None if half >= 2 * max_half_width else Severity.NOTE,
+    )

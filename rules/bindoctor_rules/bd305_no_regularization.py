@@ -1,0 +1,96 @@
+"""A network with more weights than training rows is held back by nothing."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+
+SMALL = Table(
+    {"a": [x % 50 / 2 for x in range(100)], "b": [x * x % 97 for x in range(100)], "y": [x % 2 for x in range(100)]}
+)
+WORDS = Table({"a": [f"w{x % 30}" for x in range(100)], "y": [x % 2 for x in range(100)]})
+NARROW = {"model.hidden": [4]}
+
+
+def _inputs(column: ColumnProfile, recipe: Recipe, classes: int) -> int:
+    """Count the inputs that a column becomes: one a number, one a level, one (or one a class) when target-encoded."""
+    features = recipe.features
+    if column.kind == "number":
+        return 1 + (features.indicators and column.missing > 0)
+    if features.encode_columns.get(column.name, features.encode) == "target":
+        return 1 if classes == 2 else classes
+    if not column.levels_complete:
+        return column.distinct
+    kept = sum(level.count >= features.rare for level in column.levels)
+    return kept + (kept < column.distinct) + (column.missing > 0)
+
+
+def _weights(profile: Profile, recipe: Recipe) -> int:
+    classes = len(profile.classes)
+    inputs = sum(_inputs(column, recipe, classes) for column in (*profile.numbers, *profile.categories))
+    hidden = recipe.model.hidden if recipe.model.kind == "mlp" else ()
+    widths = (inputs, *hidden, 1 if classes == 2 else classes)
+    return sum((before + 1) * after for before, after in pairwise(widths))
+
+
+@rule(
+    "BD305",
+    severity=Severity.NOTE,
+    flags=[
+        example("100 rows, 64 and 32 units", SMALL, Recipe(), says="2305 weights for 80 training rows"),
+        example("one-hot levels count", WORDS, Recipe().edited(NARROW), says="129 weights for 80 training rows"),
+    ],
+    passes=[
+        example("fewer weights than rows", SMALL, Recipe().edited(NARROW)),
+        example("dropout", SMALL, Recipe().edited({"model.dropout": 0.3})),
+        example("weight decay", SMALL, Recipe().edited({"optimizer.weight-decay": 0.01})),
+        example("early stopping", SMALL, Recipe().edited({"train.patience": 10})),
+        example("levels encoded by the target", WORDS, Recipe().edited({**NARROW, "features.encode": "target"})),
+        example("trees", SMALL, Recipe().edited({"model.kind": "gradient-boosting"})),
+    ],
+)
+def no_regularization(profile: Profile, recipe: Recipe) -> Iterator[Finding]:
+    """The network has more weights than training rows, and neither dropout, L1, L2 nor early stopping holds it back.
+
+    Columns that are constant or name the row are not counted as inputs.
+
+    ## Why it matters
+    Such a network can learn every training row by heart, labels and noise alike. What it learns beyond the pattern
+    shows as a validation loss that rises while the training loss falls.
+
+    ## When to ignore it
+    When the run is short and its curves show no gap: a note, to be read beside train-val-gap.
+
+    ## References
+    - Zhang, C., Bengio, S., Hardt, M., Recht, B., & Vinyals, O. (2017). Understanding deep learning requires rethinking
+      generalization. ICLR.
+    - Srivastava, N., Hinton, G., Krizhevsky, A., Sutskever, I., & Salakhutdinov, R. (2014). Dropout: a simple way to
+      prevent neural networks from overfitting. JMLR 15.
+    """
+    model, optimizer = recipe.model, recipe.optimizer
+    held = model.dropout or optimizer.weight_decay or optimizer.l1 or recipe.train.patience
+    if held or model.kind == "gradient-boosting":
+        return
+    share = recipe.split.valid if recipe.split.kind == "holdout" else 1 / recipe.split.folds
+    rows = (1 - share) * profile.labelled
+    weights = _weights(profile, recipe)
+    if weights <= rows:
+        return
+    deep = model.kind == "mlp" and model.hidden
+    smaller = [max(4, width // 4) for width in model.hidden]
+    yield Finding(
+        f"{weights} weights for {rows:.0f} training rows, and neither dropout, L1, L2 nor early stopping",
+        Where("recipe"),
+        {"weights": weights, "training_rows": rows},
+        (
+            Fix("Weight decay 0.01 (AdamW)", {"optimizer.kind": "adamw", "optimizer.weight-decay": 0.01}),
+            *((Fix("Dropout 0.3", {"model.dropout": 0.3}),) if deep else ()),
+            Fix("L1 penalty 0.0001", {"optimizer.l1": 1e-4}),
+            Fix("Stop after 10 epochs without progress", {"train.patience": 10, "train.restore-best": True}),
+            *(
+                (Fix("A quarter of the units", {"model.hidden": smaller}),)
+                if smaller != list(model.hidden) and deep
+                else ()
+            ),
+        ),
+    )

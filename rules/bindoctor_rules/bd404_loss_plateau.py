@@ -1,0 +1,109 @@
+"""The training loss stands still above what a single column already allows."""
+
+import math
+from collections.abc import Iterator
+
+from bindoctor import Finding, Fix, History, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._curves import jitter, logged, points, trend
+from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss
+
+MAX_RATE = {"adam": 0.03, "adamw": 0.03, "rmsprop": 0.03, "sgd": 1.0}
+TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
+EMPTY = Table({"x": [float(i * 37 % 100) for i in range(200)], "y": [i // 100 for i in range(200)]})
+STUCK = [0.55 + 0.14 * 0.5**i for i in range(30)]
+LOW = [0.25 + 0.44 * 0.5**i for i in range(30)]
+FALLING = [0.69 * 0.98**i for i in range(30)]
+
+
+def _remedies(recipe: Recipe) -> Iterator[Fix]:
+    optimizer = recipe.optimizer
+    faster = min(float(f"{10 * optimizer.learning_rate:g}"), MAX_RATE[optimizer.kind])
+    if recipe.features.scale == "none":
+        yield Fix("Standardise the features", {"features.scale": "standard"})
+    if faster > optimizer.learning_rate:
+        yield Fix(f"Learning rate {faster:g}", {"optimizer.learning-rate": faster})
+    if optimizer.schedule == "constant":
+        yield Fix("Lower the learning rate on plateaus", {"optimizer.schedule": "plateau"})
+    if optimizer.kind == "sgd":
+        yield Fix("Adam at 0.001", {"optimizer.kind": "adam", "optimizer.learning-rate": 0.001})
+    if recipe.model.kind == "logistic":
+        yield Fix("A network with two hidden layers", {"model.kind": "mlp"})
+    elif max(recipe.model.hidden, default=0) < 256:
+        wider = [2 * width for width in recipe.model.hidden] or [64, 32]
+        yield Fix("Twice the units", {"model.hidden": wider})
+
+
+@rule(
+    "BD404",
+    severity=Severity.WARNING,
+    flags=[
+        example("stuck above what one column tells", TELLING, Recipe(), logged(STUCK), says="stands still at 0.55"),
+    ],
+    passes=[
+        example("flat where it should be", TELLING, Recipe(), logged(LOW)),
+        example("still falling", TELLING, Recipe(), logged(FALLING)),
+        example("the columns tell nothing more", EMPTY, Recipe(), logged(STUCK)),
+        example("too few epochs to say", TELLING, Recipe(), logged(STUCK[:10])),
+        example("nothing was learned at all: never-learned says so", TELLING, Recipe(), logged([0.693] * 30)),
+        example(
+            "resampling moves the training loss", TELLING, Recipe().edited({"resample.method": "smote"}), logged(STUCK)
+        ),
+    ],
+)
+def loss_plateau(
+    history: History,
+    profile: Profile,
+    recipe: Recipe,
+    *,
+    min_epochs: int = 15,
+    max_change: float = 0.01,
+    min_excess: float = 0.05,
+) -> Iterator[Finding]:
+    """The training loss is flat over its last third, and the best single column alone allows a clearly lower one.
+
+    Flat: the trend over the last third of the epochs changes the loss by less than 1% or less than its jitter. What
+    one column allows is the entropy left within its levels, or for a number column what a binormal model of its AUC
+    leaves; the plateau must lie above it by 5% of the entropy of the classes. Passed over when the recipe resamples or
+    weights rows, because the two losses are then not on one scale, and for trees.
+
+    ## Why it matters
+    A network that stays above what one of its own columns tells has not finished learning and is not going to: its
+    steps are too small or too large, its inputs on scales that it cannot use, or it is too small.
+
+    ## When to ignore it
+    When strong regularisation holds the training loss up on purpose.
+
+    ## References
+    - Green, D. M., & Swets, J. A. (1966). Signal Detection Theory and Psychophysics. Wiley (the binormal model).
+    - Bengio, Y. (2012). Practical recommendations for gradient-based training of deep architectures. In Neural
+      Networks: Tricks of the Trade, Springer.
+    """
+    _, loss = points(history, "train_loss")
+    shifted = recipe.resample.method != "none" or recipe.loss.class_weight not in ("none", 1.0)
+    constant = constant_loss(profile, recipe, "training")
+    trees = recipe.model.kind == "gradient-boosting"
+    if len(loss) < min_epochs or shifted or trees or math.isnan(constant):
+        return
+    last = loss[-(len(loss) // 3) :]
+    level = float(last.mean())
+    change = abs(trend(last)[0]) * (len(last) - 1)
+    column, reachable = best_single_column(profile)
+    excess = (level - reachable) / profile.prior_entropy
+    still = change < max_change * level or change < jitter(last)
+    if not still or excess < min_excess or level > (1 - MIN_LEARNED) * constant:
+        return
+    yield Finding(
+        f"the training loss stands still at {level:.3g} over the last {len(last)} epochs, "
+        f"although {column!r} alone allows about {reachable:.3g}",
+        Where("run"),
+        {
+            "level": level,
+            "change": change,
+            "max_change": max_change,
+            "reachable": reachable,
+            "column": column,
+            "excess": excess,
+            "min_excess": min_excess,
+        },
+        tuple(_remedies(recipe)),
+    )

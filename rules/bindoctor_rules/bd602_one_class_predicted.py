@@ -1,0 +1,81 @@
+"""Every row gets the same answer."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
+from bindoctor_rules._answers import answered
+
+FLAT = answered([(0.1, 90, 9)])
+LOW = answered([(0.05, 80, 2), (0.4, 20, 8)])
+MIXED = answered([(0.05, 80, 2), (0.6, 20, 12)])
+
+
+def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> Iterator[Fix]:
+    if not constant and predictions.binary and recipe.decide.threshold != "tuned":
+        yield Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"})
+    network = recipe.model.kind != "gradient-boosting"
+    if constant and network and recipe.features.scale == "none":
+        yield Fix("Standardise the features", {"features.scale": "standard"})
+    if constant and network and recipe.optimizer.learning_rate > 1e-4:
+        lower = float(f"{recipe.optimizer.learning_rate / 10:g}")
+        yield Fix(f"Learning rate {lower:g}", {"optimizer.learning-rate": lower})
+    if recipe.loss.class_weight == "none":
+        yield Fix("Weigh the classes alike", {"loss.class-weight": "balanced"})
+
+
+@rule(
+    "BD602",
+    severity=Severity.ERROR,
+    flags=[
+        example("one probability for every row", recipe=Recipe(), predictions=FLAT, says="the same probability"),
+        example(
+            "nothing reaches the threshold", recipe=Recipe(), predictions=LOW, says="all 100 rows are answered 'no'"
+        ),
+        example(
+            "although the threshold is tuned",
+            recipe=Recipe().edited({"decide.threshold": "tuned"}),
+            predictions=LOW,
+            says="10 of them are not",
+        ),
+    ],
+    passes=[
+        example("both answers occur", recipe=Recipe(), predictions=MIXED),
+        example("there is one class only", recipe=Recipe(), predictions=answered([(0.1, 50, 0)])),
+    ],
+)
+def one_class_predicted(predictions: Predictions, recipe: Recipe, *, min_spread: float = 1e-6) -> Iterator[Finding]:
+    """All rows get one class, or even one and the same probability.
+
+    ## Why it matters
+    Such a model decides nothing, however good its accuracy looks. When the probabilities differ, the threshold is out
+    of their reach and the ranking may be fine; when they are all the same, the training has collapsed.
+
+    ## When to ignore it
+    When only the ranking or the probabilities are used and the class is never answered.
+
+    ## References
+    - Provost, F. (2000). Machine learning from imbalanced data sets 101. AAAI Workshop on Learning from Imbalanced Data
+      Sets.
+    - Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
+    """
+    answers = np.unique(predictions.decision)
+    if len(answers) > 1 or len(np.unique(predictions.truth)) < 2:
+        return
+    spread = float(np.ptp(predictions.probability, axis=0).max())
+    constant = spread < min_spread
+    label = predictions.classes[int(answers[0])]
+    missed = int((predictions.truth != answers[0]).sum())
+    area = scores.roc_auc(predictions.truth, predictions.probability)
+    yield Finding(
+        f"all {len(predictions.truth)} rows are answered {label!r}, {missed} of them are not"
+        + (
+            f", and every row has the same probability ({predictions.probability[0].max():.3g})"
+            if constant
+            else f", though their probabilities differ (ROC AUC {area:.2f})"
+        ),
+        Where("model"),
+        {"answered": label, "wrong": missed, "spread": spread, "min_spread": min_spread, "roc_auc": area},
+        tuple(_remedies(predictions, recipe, constant=constant)),
+    )

@@ -1,0 +1,106 @@
+"""Another threshold would answer better."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
+from bindoctor_rules._answers import answered, once
+
+DRAWS = 1000
+LOW = answered([(0.02, 600, 6), (0.1, 200, 20), (0.3, 100, 60), (0.7, 20, 15)])
+GOOD = answered([(0.1, 300, 30), (0.4, 100, 40), (0.6, 100, 60), (0.9, 300, 270)])
+
+Indices = npt.NDArray[np.int64]
+
+
+def _best_threshold(name: str, truth: Indices, positive: npt.NDArray[np.float64]) -> float:
+    """Return the cut between two neighbouring probabilities with the best score."""
+    levels, place = np.unique(positive, return_inverse=True)
+    above = np.array([np.bincount(place[truth == k], minlength=len(levels))[::-1].cumsum()[::-1] for k in (0, 1)])
+    of_class = above[:, :1]
+    tables = np.stack([of_class - above, above], axis=-1).swapaxes(0, 1)
+    best = int(np.argmax(scores.DECISION_SCORES[name](tables.astype(np.float64))))
+    return float(levels[best] if best == 0 else (levels[best - 1] + levels[best]) / 2)
+
+
+def _retuned(name: str, seen: Predictions, seed: int = 0) -> Indices:
+    """Answer every row with the threshold that is best on the half of the rows without it."""
+    generator = np.random.default_rng(seed)
+    half = np.zeros(len(seen.truth), dtype=bool)
+    for label in (0, 1):
+        rows = generator.permutation(np.flatnonzero(seen.truth == label))
+        half[rows[: len(rows) // 2]] = True
+    answers = np.zeros_like(seen.truth)
+    for here in (half, ~half):
+        answers[here] = seen.positive[here] >= _best_threshold(name, seen.truth[~here], seen.positive[~here])
+    return answers
+
+
+def _tables(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Turn counts of (truth, answer now, answer retuned), shape (…, 8), into the two confusion tables (2, …, 2, 2)."""
+    cube = cells.reshape(*cells.shape[:-1], 2, 2, 2)
+    return np.stack([cube.sum(axis=-1), cube.sum(axis=-2)])
+
+
+@rule(
+    "BD603",
+    severity=Severity.WARNING,
+    flags=[
+        example("0.5 is far too high", recipe=Recipe(), predictions=LOW, says="mcc is 0.31 at the threshold 0.5"),
+        example(
+            "for balanced accuracy",
+            recipe=Recipe().edited({"decide.tune-for": "balanced-accuracy"}),
+            predictions=LOW,
+            says="balanced-accuracy is 0.57",
+        ),
+    ],
+    passes=[
+        example("0.5 is right", recipe=Recipe(), predictions=GOOD),
+        example("tuned already", recipe=Recipe().edited({"decide.threshold": "tuned"}), predictions=LOW),
+        example("too few rows to say", recipe=Recipe(), predictions=answered([(0.1, 20, 2), (0.4, 10, 6)])),
+        example("there is one class only", recipe=Recipe(), predictions=answered([(0.1, 50, 0)])),
+    ],
+)
+def poor_threshold(
+    predictions: Predictions, recipe: Recipe, *, min_gain: float = 0.02, min_rare_rows: int = 10
+) -> Iterator[Finding]:
+    """Thresholds tuned on one half of the rows and used on the other answer better than the one in use, beyond noise.
+
+    The score is the one that the recipe tunes for. Both halves take their turn; the gain must be 0.02 or more, and the
+    lower end of its one-sided 97.5% interval above zero: 1 000 seeded bootstrap samples of the rows, both answers
+    together.
+
+    ## Why it matters
+    The threshold is the cheapest thing there is to change: no training, the same probabilities, other answers.
+
+    ## When to ignore it
+    When the threshold follows from costs or from capacity rather than from a score.
+
+    ## References
+    - Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
+    - Efron, B., & Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall.
+    """
+    if not predictions.binary or recipe.decide.threshold == "tuned":
+        return
+    seen = once(predictions)
+    if np.bincount(seen.truth, minlength=2).min() < min_rare_rows:
+        return
+    name = recipe.decide.tune_for
+    retuned = _retuned(name, seen)
+    cells = np.bincount(4 * seen.truth + 2 * seen.decision + retuned, minlength=8).astype(np.float64)
+    now, then = (float(score) for score in scores.DECISION_SCORES[name](_tables(cells)))
+    drawn = np.random.default_rng(0).multinomial(len(seen.truth), cells / cells.sum(), size=DRAWS).astype(np.float64)
+    before, after = scores.DECISION_SCORES[name](_tables(drawn))
+    low, high = (float(end) for end in np.quantile(after - before, (0.025, 0.975)))
+    if then - now < min_gain or low <= 0:
+        return
+    best = _best_threshold(name, seen.truth, seen.positive)
+    yield Finding(
+        f"{name} is {now:.2f} at the threshold {seen.threshold:g} and {then:.2f} at one tuned on other rows "
+        f"(near {best:.2f}; gain {low:.2f} to {high:.2f})",
+        Where("model"),
+        {"score": name, "now": now, "tuned": then, "gain": [low, high], "min_gain": min_gain, "threshold": best},
+        (Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"}),),
+    )

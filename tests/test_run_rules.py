@@ -1,0 +1,494 @@
+"""What the rules about recipes, runs and predictions promise beyond their examples."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bindoctor import (
+    Epoch,
+    Finding,
+    History,
+    Predictions,
+    Profile,
+    Recipe,
+    Rule,
+    Severity,
+    Table,
+    counts,
+    example,
+    scores,
+)
+from bindoctor.evidence import Evidence
+from bindoctor.examine import examine
+from bindoctor.registry import discover
+from bindoctor.rows import rows_of
+from bindoctor.testing import evidence_of
+from bindoctor_rules import _calibration, _scale
+from bindoctor_rules._curves import jitter, logged, trend
+from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
+from bindoctor_rules.bd305_no_regularization import _weights
+
+RULES = discover().select(["BD2", "BD3", "BD4", "BD6"], option="test")
+NAIVE = Recipe()
+Curve = Sequence[float] | npt.NDArray[np.floating]
+
+
+def ask(code: str, evidence: Evidence) -> tuple[Finding, ...]:
+    (outcome,) = examine([discover().find(code)], evidence)
+    assert outcome.status in ("findings", "passed"), outcome.why
+    return outcome.findings
+
+
+def profile_of(table: Table, recipe: Recipe = NAIVE) -> Profile:
+    profile = evidence_of(example("", table, recipe)).profile
+    assert profile is not None
+    return profile
+
+
+EVEN = profile_of(counts(no=50, yes=50))
+TELLING = profile_of(
+    Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
+)
+
+
+def run(train: Curve, valid: Curve = (), *, recipe: Recipe = NAIVE, profile: Profile = EVEN) -> Evidence:
+    return Evidence(profile=profile, recipe=recipe, history=logged([*map(float, train)], [*map(float, valid)]))
+
+
+def predicted(truth: np.ndarray, positive: np.ndarray, *, recipe: Recipe = NAIVE, profile: Profile = EVEN) -> Evidence:
+    rows = np.arange(len(truth))
+    probability = np.column_stack([1 - positive, positive])
+    predictions = Predictions(("no", "yes"), truth.astype(np.int64), probability, rows, rows % 5)
+    return Evidence(profile=profile, recipe=recipe, predictions=predictions)
+
+
+def drawn(seed: int, rows: int = 1000, centre: float = 0.0, sharpen: float = 1.0) -> Evidence:
+    """Predictions whose log-odds are ``sharpen`` times the true ones."""
+    generator = np.random.default_rng(seed)
+    odds = generator.normal(centre, 1.2, rows)
+    truth = generator.random(rows) < 1 / (1 + np.exp(-odds))
+    return predicted(truth, 1 / (1 + np.exp(-sharpen * odds)))
+
+
+# --- nothing crashes -------------------------------------------------------------------------------------------------
+
+numbers = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 5))
+epochs = st.lists(
+    st.builds(Epoch, st.integers(0, 300), numbers, numbers, numbers, numbers, numbers, numbers), max_size=40
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(epochs, numbers, st.sampled_from([EVEN, TELLING]))
+def test_no_history_breaks_a_rule(found: list[Epoch], first: float | None, profile: Profile) -> None:
+    with np.errstate(all="ignore"):
+        outcomes = examine(RULES, Evidence(profile=profile, recipe=NAIVE, history=History(tuple(found), first)))
+    assert [(outcome.rule.code, outcome.why) for outcome in outcomes if outcome.status == "error"] == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 60),
+    st.integers(2, 4),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["any", "certain", "equal", "one-class"]),
+)
+def test_no_predictions_break_a_rule(rows: int, classes: int, seed: int, shape: str) -> None:
+    generator = np.random.default_rng(seed)
+    probability = generator.dirichlet(np.ones(classes), rows)
+    truth = generator.integers(0, classes, rows)
+    if shape == "certain":
+        probability = np.eye(classes)[generator.integers(0, classes, rows)]
+    elif shape == "equal":
+        probability = np.full((rows, classes), 1 / classes)
+    elif shape == "one-class":
+        truth = np.zeros(rows, dtype=np.int64)
+    names = tuple("abcd"[:classes])
+    predictions = Predictions(names, truth, probability, np.arange(rows), np.zeros(rows, dtype=np.int64))
+    profile = profile_of(counts(**dict.fromkeys(names, 20)))
+    outcomes = examine(RULES, Evidence(profile=profile, recipe=NAIVE, predictions=predictions))
+    assert [(outcome.rule.code, outcome.why) for outcome in outcomes if outcome.status == "error"] == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.code for rule in RULES])
+def test_every_rule_runs_on_three_classes(rule: Rule) -> None:
+    profile = profile_of(counts(a=300, b=250, c=20))
+    truth = np.repeat([0, 1, 2], [300, 250, 20])
+    probability = np.tile([0.5, 0.4, 0.1], (570, 1))
+    predictions = Predictions(("a", "b", "c"), truth, probability, np.arange(570), np.zeros(570, dtype=np.int64))
+    history = logged([1.0 * 0.9**i for i in range(20)], [1.1 * 0.95**i for i in range(20)])
+    recipe = Recipe().edited({"loss.kind": "cross-entropy"})
+    (outcome,) = examine([rule], Evidence(None, profile, recipe, history, predictions))
+    assert outcome.status in ("findings", "passed"), outcome.why
+
+
+# --- the split and the recipe ----------------------------------------------------------------------------------------
+
+
+def test_the_swing_of_a_random_split_is_that_of_drawing_without_replacement() -> None:
+    (finding,) = ask("BD201", Evidence(profile=profile_of(counts(no=970, yes=30)), recipe=NAIVE))
+    held = np.random.default_rng(0).hypergeometric(30, 970, 200, size=20_000)
+    assert finding.measured["expected"] == pytest.approx(held.mean(), rel=0.02)
+    assert finding.measured["swing"] == pytest.approx(1.96 * held.std(), rel=0.03)
+
+
+def test_the_interval_of_an_auc_is_at_least_as_wide_as_a_sampled_one_and_hardly_wider() -> None:
+    generator = np.random.default_rng(0)
+    apart = math.sqrt(2) * 0.8416
+    truth = np.repeat([0, 1], [70, 30])
+    areas = []
+    for _ in range(600):
+        score = generator.normal(apart * truth, 1.0)
+        areas.append(scores.roc_auc(truth, np.column_stack([-score, score])))
+    assert np.mean(areas) == pytest.approx(0.8, abs=0.01)
+    assert 1.0 <= _spread_of_auc(30, 70) / np.std(areas) <= 1.25
+
+
+@pytest.mark.parametrize("score", ["auto", "accuracy", "f1"])
+def test_more_rows_never_make_a_validation_part_too_small(score: str) -> None:
+    recipe = Recipe().edited({"decide.score": score})
+    spoken = [
+        bool(ask("BD205", Evidence(profile=profile_of(counts(no=7 * rows, yes=3 * rows)), recipe=recipe)))
+        for rows in (10, 30, 100, 300, 1000)
+    ]
+    assert spoken == sorted(spoken, reverse=True)
+    assert spoken[0] and not spoken[-1]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"model.hidden": [7, 5]},
+        {"features.indicators": True, "features.rare": 12},
+        {"features.encode": "target"},
+        {"model.kind": "logistic", "features.encode-columns.colour": "target"},
+    ],
+    ids=["one-hot", "rare levels and indicators", "target-encoded", "one column target-encoded, no layers"],
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_weights_that_are_counted_are_those_of_the_network_that_is_trained(
+    edits: dict[str, object], classes: int
+) -> None:
+    train = pytest.importorskip("bindoctor.train")
+    table = Table(
+        {
+            "size": [float(i * 37 % 50) for i in range(100)],
+            "age": [None if i % 9 == 0 else i * 11 % 50 / 2 for i in range(100)],
+            "colour": [("red", "green", "blue", None)[i % 4] for i in range(100)],
+            "town": [f"town {min(i % 10, 6)}" for i in range(100)],
+            "y": [i % classes for i in range(100)],
+        }
+    )
+    loss = "bce" if classes == 2 else "cross-entropy"
+    recipe = Recipe().edited({"features.impute": "median", "loss.kind": loss, "train.epochs": 1, **edits})
+    evidence = evidence_of(example("", table, recipe))
+    assert evidence.dataset is not None and evidence.profile is not None
+    network = train.fit(recipe, rows_of(evidence.dataset, recipe, evidence.profile), seed=0).network
+    assert _weights(evidence.profile, recipe) == sum(weights.numel() for weights in network.parameters())
+
+
+@pytest.mark.parametrize("rare", [5, 6, 7, 8, 9])
+@pytest.mark.parametrize("neighbors", [2, 4, 5, 6])
+def test_smote_is_refused_exactly_where_it_cannot_run(rare: int, neighbors: int) -> None:
+    smote = pytest.importorskip("imblearn.over_sampling").SMOTE
+    recipe = Recipe().edited({"resample.method": "smote", "resample.neighbors": neighbors, "split.stratify": True})
+    spoken = bool(ask("BD307", Evidence(profile=profile_of(counts(no=100, yes=rare)), recipe=recipe)))
+    trained_on = math.floor(rare * 0.8 + 1e-9)
+    labels = np.repeat([0, 1], [80, trained_on])
+    cells = np.random.default_rng(0).normal(size=(len(labels), 2))
+    try:
+        smote(k_neighbors=neighbors).fit_resample(cells, labels)
+        broke = False
+    except ValueError:
+        broke = True
+    assert spoken == broke
+
+
+# --- curves ----------------------------------------------------------------------------------------------------------
+
+
+def test_jitter_is_the_spread_of_the_points_whatever_the_trend() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.03, 2000)
+    for curve in (noise, noise + 0.001 * np.arange(2000), noise + 0.5 * 0.99 ** np.arange(2000)):
+        assert jitter(curve) == pytest.approx(0.03, rel=0.1)
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.integers(3, 30))
+def test_the_trend_of_a_line_is_its_slope_without_error(slope: float, start: float, points: int) -> None:
+    found, error = trend((start + slope * np.arange(points)).astype(np.float64))
+    assert found == pytest.approx(slope, abs=1e-9)
+    assert error == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("spread", [0.002, 0.01, 0.04])
+@pytest.mark.parametrize("length", [10, 50])
+def test_a_validation_loss_that_only_jitters_is_no_gap(spread: float, length: int) -> None:
+    place = np.arange(length)
+    flagged = 0
+    for seed in range(100):
+        noise = np.random.default_rng(seed).normal(0, spread, length)
+        flagged += bool(ask("BD402", run(0.2 + 0.45 * 0.9**place, 0.45 + 0.2 * np.exp(-place / 5) + noise)))
+    assert flagged <= 2
+
+
+def test_a_gap_is_found_through_jitter() -> None:
+    place = np.arange(50)
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(0, 0.01, 50)
+        valid = 0.45 + 0.2 * np.exp(-place / 5) + 0.006 * np.maximum(place - 8, 0) + noise
+        assert ask("BD402", run(0.1 + 0.55 * 0.93**place, valid))
+
+
+def test_a_gap_offers_only_what_the_recipe_lacks() -> None:
+    falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    complete = Recipe().edited(
+        {"train.patience": 10, "model.dropout": 0.3, "optimizer.weight-decay": 0.01, "optimizer.l1": 1e-4}
+    )
+    (naive,) = ask("BD402", run(falling, turning))
+    (rest,) = ask("BD402", run(falling, turning, recipe=complete))
+    assert len(naive.fixes) == 5
+    assert [list(fix.edits) for fix in rest.fixes] == [["model.hidden"]]
+
+
+@pytest.mark.parametrize("code", ["BD402", "BD404", "BD405", "BD407"])
+def test_a_healthy_run_is_passed(code: str) -> None:
+    place = np.arange(60)
+    generator = np.random.default_rng(0)
+    train = 0.28 + 0.41 * np.exp(-place / 8) + generator.normal(0, 0.002, 60)
+    valid = 0.31 + 0.38 * np.exp(-place / 8) + generator.normal(0, 0.006, 60)
+    assert not ask(code, run(train, valid, profile=TELLING))
+
+
+@pytest.mark.parametrize("spread", [0.002, 0.02, 0.1])
+def test_a_loss_that_has_settled_was_not_stopped_too_soon(spread: float) -> None:
+    flagged = sum(
+        bool(ask("BD407", run(loss, loss)))
+        for seed in range(100)
+        for loss in [np.abs(0.45 + np.random.default_rng(seed).normal(0, spread, 30))]
+    )
+    assert flagged <= 3
+
+
+def test_a_run_that_was_cut_off_is_not_said_to_have_learned_nothing() -> None:
+    falling = 5.0 * 0.95 ** np.arange(20)
+    assert not ask("BD405", run(falling, falling))
+    assert ask("BD407", run(falling, falling))
+
+
+def test_never_learned_is_louder_when_a_column_could_tell() -> None:
+    flat = np.full(20, math.log(2))
+    (telling,) = ask("BD405", run(flat, flat, profile=TELLING))
+    (silent,) = ask("BD405", run(flat, flat, profile=EVEN))
+    assert (telling.severity, silent.severity) == (Severity.ERROR, Severity.WARNING)
+
+
+def test_a_run_that_never_learned_is_not_also_called_a_plateau() -> None:
+    flat = np.full(30, math.log(2))
+    assert ask("BD405", run(flat, flat, profile=TELLING))
+    assert not ask("BD404", run(flat, flat, profile=TELLING))
+
+
+# --- the scale of a loss ---------------------------------------------------------------------------------------------
+
+
+def constant_of(recipe: Recipe, part: str = "validation", **rows: int) -> float:
+    return _scale.constant_loss(profile_of(counts(**rows)), recipe, part)
+
+
+def test_without_weights_the_constant_loss_is_the_entropy_of_the_classes() -> None:
+    assert constant_of(NAIVE, no=90, yes=10) == pytest.approx(-(0.9 * math.log(0.9) + 0.1 * math.log(0.1)))
+
+
+def test_balanced_classes_make_the_constant_answer_even() -> None:
+    for edits in ({"loss.class-weight": "balanced"}, {"resample.method": "smote"}, {"resample.method": "random-under"}):
+        assert constant_of(Recipe().edited(edits), no=90, yes=10) == pytest.approx(math.log(2))
+
+
+def test_a_class_weight_moves_the_constant_answer_to_its_own_optimum() -> None:
+    answer = np.linspace(0.2, 0.3, 100_001)
+    weighted = -(3 * 0.1 * np.log(answer) + 0.9 * np.log(1 - answer))
+    best = answer[weighted.argmin()]
+    expected = -(0.1 * math.log(best) + 0.9 * math.log(1 - best))
+    assert constant_of(Recipe().edited({"loss.class-weight": 3.0}), no=90, yes=10) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_training_loss_of_resampled_rows_has_their_own_scale() -> None:
+    smote = Recipe().edited({"resample.method": "smote", "resample.ratio": 0.5})
+    shares = (2 / 3, 1 / 3)
+    entropy = -sum(share * math.log(share) for share in shares)
+    assert constant_of(smote, "training", no=90, yes=10) == pytest.approx(entropy)
+
+
+def test_focal_loss_has_no_constant_to_compare_with() -> None:
+    assert math.isnan(constant_of(Recipe().edited({"loss.kind": "focal"}), no=90, yes=10))
+
+
+@pytest.mark.parametrize("auc", [0.5, 0.6, 0.75, 0.9, 0.99])
+@pytest.mark.parametrize("positives", [50, 8])
+def test_what_one_column_allows_is_the_loss_of_its_own_posterior(auc: float, positives: int) -> None:
+    from statistics import NormalDist
+
+    apart = math.sqrt(2) * NormalDist().inv_cdf(auc)
+    share = positives / 100
+    truth = np.random.default_rng(0).random(400_000) < share
+    x = np.random.default_rng(1).normal(apart * truth, 1.0)
+    odds = math.log(share / (1 - share)) + apart * x - apart**2 / 2
+    loss = np.logaddexp(0, np.where(truth, -odds, odds)).mean()
+    profile = profile_of(counts(no=100 - positives, yes=positives))
+    assert _scale._loss_of_auc(auc, profile) == pytest.approx(loss, rel=0.02, abs=0.002)
+
+
+def test_the_best_single_column_is_the_one_that_tells_most() -> None:
+    table = Table(
+        {
+            "noise": [float(i * 37 % 101) for i in range(400)],
+            "hint": [("a" if (i % 2) ^ (i % 5 == 0) else "b") for i in range(400)],
+            "y": [i % 2 for i in range(400)],
+        }
+    )
+    column, loss = _scale.best_single_column(profile_of(table))
+    assert column == "hint"
+    exact = -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
+    assert loss == pytest.approx(exact, abs=0.005)
+
+
+def test_without_columns_nothing_can_be_told() -> None:
+    column, loss = _scale.best_single_column(EVEN)
+    assert column == ""
+    assert loss == pytest.approx(math.log(2))
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("centre", [0.0, -2.5])
+@pytest.mark.parametrize("rows", [100, 1000])
+def test_calibrated_probabilities_are_rarely_called_miscalibrated(centre: float, rows: int) -> None:
+    flagged = sum(bool(ask("BD601", drawn(seed, rows, centre))) for seed in range(60))
+    assert flagged <= 6
+
+
+@pytest.mark.parametrize(("sharpen", "word"), [(2.0, "too extreme"), (0.5, "too timid")])
+def test_probabilities_that_are_too_sure_or_not_sure_enough_are_found(sharpen: float, word: str) -> None:
+    covered = 0
+    for seed in range(20):
+        (finding,) = ask("BD601", drawn(seed, sharpen=sharpen))
+        assert word in finding.message
+        _, low, high = finding.measured["slope"]
+        covered += low <= 1 / sharpen <= high
+    assert covered >= 18
+
+
+def test_a_recalibrated_model_has_slope_one() -> None:
+    sharp = drawn(3, rows=4000, sharpen=2.0).predictions
+    assert sharp is not None
+    (slope, level, _) = _calibration.recalibration(sharp)
+    assert slope is not None and level is not None
+    odds = slope.value * np.log(sharp.positive / (1 - sharp.positive))
+    (again, _, gain) = _calibration.recalibration(predictions_of(predicted(sharp.truth, 1 / (1 + np.exp(-odds)))))
+    assert again is not None
+    assert again.value == pytest.approx(1.0, abs=1e-6)
+    assert gain == pytest.approx(0.0, abs=1e-3)
+
+
+def predictions_of(evidence: Evidence) -> Predictions:
+    assert evidence.predictions is not None
+    return evidence.predictions
+
+
+def test_three_classes_are_recalibrated_by_one_slope() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 1.5, (3000, 3))
+    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = (generator.random((3000, 1)) > share.cumsum(axis=1)).sum(axis=1)
+    sharp = np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True)
+    rows = np.arange(3000)
+    profile = profile_of(counts(a=30, b=30, c=30))
+    honest = Evidence(None, profile, NAIVE, None, Predictions(("a", "b", "c"), truth, share, rows, rows % 5))
+    extreme = Evidence(None, profile, NAIVE, None, Predictions(("a", "b", "c"), truth, sharp, rows, rows % 5))
+    assert not ask("BD601", honest)
+    (finding,) = ask("BD601", extreme)
+    assert finding.measured["slope"][0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_repeated_predictions_of_a_row_are_no_new_evidence() -> None:
+    once = predictions_of(drawn(1, rows=60, sharpen=1.6))
+    often = once.take(np.tile(np.arange(60), 40))
+    for code in ("BD601", "BD603", "BD604"):
+        assert ask(code, Evidence(None, EVEN, NAIVE, None, once)) == ask(code, Evidence(None, EVEN, NAIVE, None, often))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced-accuracy", "f1", "mcc"])
+def test_a_threshold_is_poor_only_when_a_better_one_is_found_on_other_rows(name: str) -> None:
+    recipe = Recipe().edited({"decide.tune-for": name})
+    generator = np.random.default_rng(0)
+    odds = generator.normal(-2.5, 1.2, 5000)
+    truth = (generator.random(5000) < 1 / (1 + np.exp(-odds))).astype(np.int64)
+    positive = 1 / (1 + np.exp(-odds))
+    found = ask("BD603", predicted(truth, positive, recipe=recipe))
+    assert bool(found) == (name != "accuracy")
+    for finding in found:
+        better = Predictions(
+            ("no", "yes"),
+            truth,
+            np.column_stack([1 - positive, positive]),
+            np.arange(5000),
+            truth * 0,
+            finding.measured["threshold"],
+        )
+        assert scores.measure(name, better) > finding.measured["now"] + 0.02
+
+
+def test_chance_alone_seldom_makes_a_threshold_poor() -> None:
+    recipe = Recipe().edited({"decide.tune-for": "balanced-accuracy"})
+    flagged = 0
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        truth = generator.integers(0, 2, 300)
+        odds = generator.normal(1.5 * (truth - 0.5), 1.0)
+        flagged += bool(ask("BD603", predicted(truth, 1 / (1 + np.exp(-odds)), recipe=recipe)))
+    assert flagged <= 3
+
+
+def test_a_model_worse_than_the_constant_answer_is_said_to_be_worse() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 500)
+    (finding,) = ask("BD604", predicted(truth, generator.uniform(0.01, 0.99, 500)))
+    assert finding.severity is Severity.ERROR
+    assert "worse than the 0.693" in finding.message
+
+
+def test_the_constant_answer_itself_is_no_better_than_constant() -> None:
+    truth = np.arange(400) % 2
+    (finding,) = ask("BD604", predicted(truth, np.full(400, 0.5)))
+    assert "no better than the 0.693" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_informative_model_is_better_than_constant(seed: int) -> None:
+    assert not ask("BD604", drawn(seed))
+
+
+def test_a_model_that_is_the_wrong_way_round_tells_nothing_apart() -> None:
+    truth = np.arange(400) % 2
+    (finding,) = ask("BD604", predicted(truth, np.where(truth == 1, 0.2, 0.8)))
+    assert finding.severity is Severity.ERROR
+    assert "apart" not in finding.message
+
+
+def fixes_of(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    return [dict(fix.edits) for finding in findings for fix in finding.fixes]
+
+
+def test_three_classes_are_offered_no_threshold() -> None:
+    truth = np.repeat([0, 1, 2], 100)
+    probability = np.column_stack([np.full(300, 0.5), np.linspace(0.1, 0.2, 300), np.linspace(0.4, 0.3, 300)])
+    predictions = Predictions(("a", "b", "c"), truth, probability, np.arange(300), np.zeros(300, dtype=np.int64))
+    found = ask("BD602", Evidence(recipe=NAIVE, predictions=predictions))
+    assert found
+    assert all("decide.threshold" not in edits for edits in fixes_of(found))
