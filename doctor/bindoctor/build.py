@@ -1,0 +1,268 @@
+"""Turns sections of the recipe into unfitted scikit-learn and PyTorch objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from torch import nn
+
+from bindoctor.errors import InputError
+from bindoctor.recipe import Data, Features, Model, Optimizer
+
+Columns = Mapping[str, Literal["number", "text"]]
+Floats = npt.NDArray[np.float64]
+
+MAX_QUANTILES = 1000
+MAX_MATRIX_BYTES = 4 * 2**30
+MIN_PRIOR = 1e-6
+
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+def signed_log1p(values: npt.ArrayLike) -> Floats:
+    """Return sign(x) · log(1 + |x|): log1p where x >= 0, and its mirror image below, so that order is kept."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.asarray(np.sign(array) * np.log1p(np.abs(array)))
+
+
+def column_kinds(features: pl.DataFrame) -> dict[str, Literal["number", "text"]]:
+    """Return each column's kind by its type: text for String, number for everything else."""
+    return {name: "text" if kind == pl.String else "number" for name, kind in features.schema.items()}
+
+
+def check_columns(data: Data, features: Features, columns: Columns) -> None:
+    """Check that the columns which the recipe treats one by one exist and are of the right kind.
+
+    A column that the recipe drops may still be named.
+
+    Raises:
+        InputError: a setting names an unknown column, or one of the wrong kind, or no feature column is left.
+    """
+    if not columns:
+        raise InputError("no feature column is left to train on; recipe.data.drop removes all of them.")
+    settings = (("transform", "number", features.transform), ("encode-columns", "text", features.encode_columns))
+    for setting, kind, named in settings:
+        for name in named:
+            if name not in columns and name not in data.drop:
+                raise InputError(f"recipe.features.{setting} names {name!r}, which is no feature column.")
+            if columns.get(name, kind) != kind:
+                raise InputError(
+                    f"recipe.features.{setting} names {name!r}, a {columns[name]} column, but takes {kind} columns "
+                    "(recipe.data.casts changes a column's kind)."
+                )
+
+
+def input_frame(features: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Return the given columns as the preprocessor takes them: a missing text becomes the level "" of its own.
+
+    No cell that was read from a file is "", because blank cells are missing.
+    """
+    text = [name for name, kind in columns.items() if kind == "text"]
+    return features.select(list(columns)).with_columns(pl.col(text).fill_null(""))
+
+
+def build_preprocessor(
+    features: Features, columns: Columns, *, classes: int = 2, rows: int = MAX_QUANTILES, seed: int = 0
+) -> ColumnTransformer:
+    """Build the unfitted preprocessor: a frame of ``columns`` in, a dense matrix out.
+
+    Number columns are imputed, transformed (``features.transform``) and scaled, text columns encoded; missing numbers
+    get indicator columns behind them where the recipe asks. Levels with fewer than ``features.rare`` training rows
+    share one column, which also takes levels never seen in training; without such a column these get zeros. Target
+    encoding (Micci-Barreca 2001) is cross-fitted over five folds of the training rows in ``fit_transform`` and then
+    scaled as a number is. The scale "log1p" is the signed logarithm, standardised; "quantile" maps to the normal
+    distribution; "power" is the Yeo-Johnson transform (2000).
+
+    Args:
+        features: the recipe's section.
+        columns: the feature columns by name.
+        classes: how many classes the target has.
+        rows: training rows, the upper limit of the quantiles that can be told apart.
+        seed: for the folds of target encoding and the subsample of quantiles.
+    """
+    numbers = [name for name, kind in columns.items() if kind == "number"]
+    texts = [name for name, kind in columns.items() if kind == "text"]
+    steps: list[tuple[str, Any, list[str]]] = []
+    for transform in ("none", *dict.fromkeys(features.transform.values())):
+        chosen = [name for name in numbers if features.transform.get(name, "none") == transform]
+        pipeline = [
+            *_imputer(features),
+            *_scaler("transform", transform, rows, seed),
+            *_scaler("scale", features.scale, rows, seed),
+        ]
+        steps.append((f"numbers_{transform}", Pipeline(pipeline) if pipeline else "passthrough", chosen))
+    if features.indicators:
+        steps.append(("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers))
+    target_encoded = [name for name in texts if features.encode_columns.get(name, features.encode) == "target"]
+    one_hot = [name for name in texts if name not in target_encoded]
+    encoder = TargetEncoder(
+        target_type="binary" if classes == 2 else "multiclass", cv=KFold(5, shuffle=True, random_state=seed)
+    )
+    scaled_encoder = Pipeline([("encode", encoder), *_scaler("scale", features.scale, rows, seed)])
+    steps.append(("target", scaled_encoder, target_encoded))
+    steps.append(
+        (
+            "onehot",
+            OneHotEncoder(
+                sparse_output=False,
+                handle_unknown="infrequent_if_exist",
+                min_frequency=features.rare or None,
+                dtype=np.float32,
+            ),
+            one_hot,
+        )
+    )
+    return ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0)
+
+
+def categorical_blocks(preprocessor: ColumnTransformer) -> list[slice]:
+    """Return the matrix columns that hold one category together: a column's one-hot levels, a missing indicator."""
+    blocks = []
+    for name, columns in preprocessor.output_indices_.items():
+        widths = []
+        if name == "missing":
+            widths = [1] * (columns.stop - columns.start)
+        elif name == "onehot":
+            encoder = preprocessor.named_transformers_[name]
+            rare = getattr(encoder, "infrequent_categories_", [None] * len(encoder.categories_))
+            widths = [
+                len(levels) - (0 if grouped is None else len(grouped) - 1)
+                for levels, grouped in zip(encoder.categories_, rare, strict=True)
+            ]
+        ends = columns.start + np.cumsum(widths, dtype=np.int64)
+        blocks += [slice(int(end) - width, int(end)) for end, width in zip(ends, widths, strict=True)]
+    return blocks
+
+
+def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
+    """Check that the one-hot matrix of ``frame`` stays within 4 GiB of float32.
+
+    Raises:
+        InputError: it does not; names the column with the most levels.
+    """
+    levels = {
+        name: int((frame[name].value_counts()["count"] >= max(features.rare, 1)).sum())
+        for name, kind in frame.schema.items()
+        if kind == pl.String and features.encode_columns.get(name, features.encode) == "onehot"
+    }
+    size = 4 * len(frame) * (sum(levels.values()) + frame.width - len(levels))
+    if size > MAX_MATRIX_BYTES:
+        worst = max(levels, key=lambda name: levels[name])
+        raise InputError(
+            f"one-hot encoding takes {size / 2**30:.0f} GiB, most of it for the {levels[worst]} levels of {worst!r}; "
+            "drop the column, group its levels with recipe.features.rare, or give it 'target' in "
+            "recipe.features.encode-columns."
+        )
+
+
+def build_network(model: Model, width: int, outputs: int, prior: Sequence[float] | None = None) -> nn.Sequential:
+    """Build the network with PyTorch's default initialisation (the global generator's state decides it).
+
+    Args:
+        model: the recipe's section; "logistic" has no hidden layer.
+        width: columns of the input matrix.
+        outputs: 1 logit for two classes, or one logit a class.
+        prior: class shares, to start the last bias from when the recipe says so (Lin et al. 2017, section 3.3).
+    """
+    layers: list[nn.Module] = []
+    for size in model.hidden if model.kind == "mlp" else ():
+        layers.append(nn.Linear(width, size))
+        if model.batch_norm:
+            layers.append(nn.BatchNorm1d(size))
+        layers.append(ACTIVATIONS[model.activation]())
+        if model.dropout:
+            layers.append(nn.Dropout(model.dropout))
+        width = size
+    head = nn.Linear(width, outputs)
+    if model.prior_bias and prior is not None:
+        log_prior = np.log(np.clip(prior, MIN_PRIOR, 1.0))
+        bias = log_prior[1:] - log_prior[:1] if outputs == 1 else log_prior
+        with torch.no_grad():
+            head.bias.copy_(torch.from_numpy(bias))
+    return nn.Sequential(*layers, head)
+
+
+def build_optimizer(optimizer: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimizer; ``momentum`` belongs to SGD and RMSprop, ``weight_decay`` is decoupled in AdamW only."""
+    parameters = list(network.parameters())
+    rate, decay = optimizer.learning_rate, optimizer.weight_decay
+    # The fused kernels halve the Python time of a step.
+    match optimizer.kind:
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=optimizer.momentum, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, momentum=optimizer.momentum)
+
+
+def build_schedule(
+    optimizer: Optimizer, steps: torch.optim.Optimizer, epochs: int
+) -> torch.optim.lr_scheduler.LRScheduler | None:
+    """Build what changes the learning rate after every epoch.
+
+    Cosine goes to zero over all epochs (Loshchilov & Hutter 2017), "step" divides by ten after each third of them, and
+    "plateau" by ten after a tenth of them without a lower loss.
+    """
+    match optimizer.schedule:
+        case "constant":
+            return None
+        case "cosine":
+            return torch.optim.lr_scheduler.CosineAnnealingLR(steps, T_max=epochs)
+        case "step":
+            return torch.optim.lr_scheduler.StepLR(steps, step_size=max(1, epochs // 3), gamma=0.1)
+        case "plateau":
+            return torch.optim.lr_scheduler.ReduceLROnPlateau(steps, factor=0.1, patience=max(1, epochs // 10))
+
+
+def _imputer(features: Features) -> list[tuple[str, Any]]:
+    if features.impute == "none":
+        return []
+    strategy = {"most-frequent": "most_frequent", "zero": "constant"}.get(features.impute, features.impute)
+    return [("impute", SimpleImputer(strategy=strategy, fill_value=0.0, keep_empty_features=True))]
+
+
+def _scaler(name: str, kind: str, rows: int, seed: int) -> list[tuple[str, Any]]:
+    match kind:
+        case "standard":
+            return [(name, StandardScaler())]
+        case "minmax":
+            return [(name, MinMaxScaler())]
+        case "robust":
+            return [(name, RobustScaler())]
+        case "power":
+            return [(name, PowerTransformer(method="yeo-johnson"))]
+        case "quantile":
+            quantiles = min(MAX_QUANTILES, rows)
+            scaler = QuantileTransformer(n_quantiles=quantiles, output_distribution="normal", random_state=seed)
+            return [(name, scaler)]
+        case "log1p":
+            logarithm = (f"{name}_log1p", FunctionTransformer(signed_log1p, feature_names_out="one-to-one"))
+            return [logarithm, (name, StandardScaler())] if name == "scale" else [logarithm]
+    return []

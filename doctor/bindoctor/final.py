@@ -1,0 +1,94 @@
+"""The model that a user keeps: trained on all rows, with its threshold and calibrator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import polars.selectors as cs
+
+from bindoctor.dataset import Rows
+from bindoctor.decide import Decision, fit_decision, needs_fitting
+from bindoctor.errors import InputError
+from bindoctor.evidence import Evidence
+from bindoctor.predictions import Predictions
+from bindoctor.recipe import Decide, Recipe
+from bindoctor.rows import rows_of
+from bindoctor.splits import repeated_folds, user_split
+from bindoctor.train import Fitted, cross_fit, fit
+
+
+@dataclass(frozen=True, eq=False)
+class FinalModel:
+    """A fitted recipe and how it answers.
+
+    ``medians`` holds the training median of each number column where neither the recipe nor the estimator has an answer
+    to a missing number: training had none, but rows to predict may.
+    """
+
+    fitted: Fitted
+    decision: Decision
+    medians: Mapping[str, float]
+
+    def predict(self, features: pl.DataFrame) -> npt.NDArray[np.float64]:
+        """Return calibrated class probabilities, float64 of shape (n, classes).
+
+        Levels that training never saw are encoded as the recipe's preprocessing encodes unknown ones. Missing numbers
+        are imputed as the recipe says; without an imputer, gradient boosting takes them as they are and a network gets
+        the training median.
+
+        Args:
+            features: at least the columns of ``fitted.columns``, typed as in training.
+
+        Raises:
+            InputError: a number is too large.
+        """
+        filled = features.with_columns(pl.col(name).fill_null(value) for name, value in self.medians.items())
+        return self.decision.calibrator.apply(self.fitted.probability(filled))
+
+    def decide(self, features: pl.DataFrame) -> npt.NDArray[np.int64]:
+        """Return the answered class's index for each row, int64 of shape (n,)."""
+        return self.decision.answer(self.predict(features))
+
+    def predictions(self, rows: Rows) -> Predictions:
+        """Return the model's answers beside the truth, for rows it was not trained on."""
+        fold = np.zeros(len(rows), dtype=np.int64)
+        probability = self.predict(rows.features)
+        return Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
+
+
+def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
+    """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
+
+    Raises:
+        InputError: the recipe does not fit the rows.
+        TrainingFailed: training collapsed.
+    """
+    decision = Decision(recipe.decide.fixed_threshold)
+    if needs_fitting(recipe.decide):
+        raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
+        (folds,) = repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
+        decision = fit_decision(cross_fit(raw, rows, folds, seed=seed).predictions, recipe.decide)
+    return FinalModel(fit(recipe, rows, seed=seed), decision, _medians(recipe, rows))
+
+
+def train_evidence(evidence: Evidence) -> Evidence:
+    """Train the recipe as its own split says, and return the evidence with that run.
+
+    Raises:
+        InputError: there is no data set or recipe, or they do not fit each other.
+        TrainingFailed: training collapsed.
+    """
+    if evidence.dataset is None or evidence.recipe is None:
+        raise InputError("training needs a data set and a recipe.")
+    recipe, seed = evidence.recipe, evidence.recipe.train.seed
+    rows = rows_of(evidence.dataset, recipe, evidence.profile)
+    run = cross_fit(recipe, rows, user_split(rows, recipe.split, seed=seed), seed=seed)
+    return evidence.with_run(run.history, run.predictions)
+
+
+def _medians(recipe: Recipe, rows: Rows) -> dict[str, float]:
+    if recipe.features.impute != "none" or recipe.model.kind == "gradient-boosting":
+        return {}
+    return {column.name: float(column[0]) for column in rows.features.select(cs.numeric().median())}

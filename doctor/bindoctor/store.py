@@ -1,0 +1,261 @@
+"""Saves a trained model as a folder without pickles, and predicts from such a folder, trusting nothing in it."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import nn
+
+from bindoctor.build import build_network
+from bindoctor.dataset import Source
+from bindoctor.decide import Decision
+from bindoctor.errors import InputError
+from bindoctor.final import FinalModel
+from bindoctor.history import History
+from bindoctor.losses import output_count
+from bindoctor.outputs import MODEL_FOLDER
+from bindoctor.recipe import Recipe
+from bindoctor.rows import features_of
+from bindoctor.skops_files import check_trees, dump_estimator, load_estimator
+from bindoctor.train import Fitted
+from bindoctor.version import VERSION
+
+FORMAT = 1
+MANIFEST_FILE = "model.json"
+PREPROCESSOR_FILE = "preprocessor.skops"
+WEIGHTS_FILE = "weights.safetensors"
+ESTIMATOR_FILE = "estimator.skops"
+FILES = frozenset({MANIFEST_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE, ESTIMATOR_FILE})
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What ``model.json`` holds.
+
+    Attributes:
+        format: the version of this layout.
+        made_with: the versions of the packages that wrote it.
+        recipe: what was trained.
+        classes: class labels, in the order of the probabilities.
+        columns: the columns that rows to predict must have, and how they are read.
+        medians: what a missing number is read as, for columns that nothing else answers it for.
+        width: columns of the matrix that the preprocessor gives.
+        decision: threshold and calibrator.
+        digests: SHA-256 of the other files by name.
+    """
+
+    format: int
+    made_with: dict[str, str]
+    recipe: Recipe
+    classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
+    columns: Annotated[dict[str, Literal["number", "text"]], msgspec.Meta(min_length=1)]
+    medians: dict[str, float]
+    width: Annotated[int, msgspec.Meta(ge=1)]
+    decision: Decision
+    digests: dict[str, str]
+
+
+class _AnyFormat(msgspec.Struct):
+    format: int
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model read back from disk; its history is empty."""
+
+    model: FinalModel
+
+    def table(self, source: Source) -> pl.DataFrame:
+        """Answer every row of a source: ``row`` (0-based), ``p_<class>`` for each class, and the class ``decision``.
+
+        The target may be absent. Levels that training never saw and missing values are answered as
+        ``FinalModel.predict`` says; a cell of a number column that is no number counts as missing.
+
+        Raises:
+            InputError: the source lacks a column that the model needs, cannot be read, or holds too large a number.
+        """
+        fitted = self.model.fitted
+        probability = self.model.predict(features_of(source, fitted.recipe, fitted.columns))
+        return pl.DataFrame(
+            {
+                "row": np.arange(len(probability)),
+                **{f"p_{label}": probability[:, k] for k, label in enumerate(fitted.classes)},
+                "decision": np.array(fitted.classes)[self.model.decision.answer(probability)],
+            }
+        )
+
+
+def save_model(out: Path, model: FinalModel) -> tuple[Path, ...]:
+    """Write ``out/model``, all of it at once: a model that is there already is replaced, never mixed with.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: there is something at ``out/model`` that is not a model.
+    """
+    folder = out / MODEL_FOLDER
+    foreign = _foreign(folder)
+    if foreign:
+        raise InputError(f"{folder}: {foreign!r} is there, which belongs to no model; move it, or name another folder.")
+    contents = _contents(model)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{MODEL_FOLDER}.") as name:
+        fresh, stale = Path(name, "fresh"), Path(name, "stale")
+        fresh.mkdir()
+        for file, content in contents.items():
+            (fresh / file).write_bytes(content)
+        try:
+            if folder.exists():
+                folder.rename(stale)
+            fresh.rename(folder)
+        except BaseException:
+            if stale.exists() and not folder.exists():
+                stale.rename(folder)
+            raise
+    return tuple(folder / file for file in contents)
+
+
+def load_model(path: Path) -> StoredModel:
+    """Read a model that ``save_model`` wrote.
+
+    The files may come from anybody. None of them can name code to run: scikit-learn's objects are read by skops against
+    a list of allowed types, weights as plain tensors, everything else as checked JSON.
+
+    Args:
+        path: the model folder, or the folder that holds it.
+
+    Raises:
+        InputError: there is no model, or a file of it is missing, damaged or not what this version writes.
+    """
+    folder = path if (path / MANIFEST_FILE).exists() else path / MODEL_FOLDER
+    manifest = _read_manifest(folder / MANIFEST_FILE)
+
+    def read(name: str) -> bytes:
+        content = _read(folder / name)
+        if hashlib.sha256(content).hexdigest() != manifest.digests.get(name):
+            raise InputError(f"{folder / name}: is damaged or belongs to another model; train again.")
+        return content
+
+    try:
+        model = _assembled(folder, manifest, read)
+        # One row without a single value goes through every part, so that what does not fit shows here.
+        empty = pl.DataFrame(
+            {name: [None] for name in manifest.columns},
+            schema={name: pl.Float64 if kind == "number" else pl.String for name, kind in manifest.columns.items()},
+        )
+        answered = model.predict(empty)
+    except InputError:
+        raise
+    # Objects that a stranger put together can fail in any way.
+    except Exception as error:
+        raise InputError(
+            f"{folder}: its files do not fit together ({type(error).__name__}); train again.{_versions(manifest)}"
+        ) from error
+    if answered.shape != (1, len(manifest.classes)) or not np.isfinite(answered).all():
+        raise InputError(f"{folder}: the model does not answer with probabilities of its classes; train again.")
+    return StoredModel(model)
+
+
+def _foreign(folder: Path) -> str:
+    """Return the name of something at the model's place that no ``save_model`` wrote, or ""."""
+    if not folder.exists():
+        return ""
+    if not folder.is_dir():
+        return folder.name
+    return min((entry.name for entry in folder.iterdir() if entry.name not in FILES), default="")
+
+
+def _contents(model: FinalModel) -> Mapping[str, bytes]:
+    fitted = model.fitted
+    files = {PREPROCESSOR_FILE: dump_estimator(fitted.preprocessor)}
+    if fitted.network is not None:
+        state = {name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()}
+        files[WEIGHTS_FILE] = safetensors.torch.save(state)
+    if fitted.estimator is not None:
+        files[ESTIMATOR_FILE] = dump_estimator(fitted.estimator)
+    manifest = Manifest(
+        format=FORMAT,
+        made_with={"bindoctor": VERSION, **{name: version(name) for name in ("scikit-learn", "skops", "torch")}},
+        recipe=fitted.recipe,
+        classes=fitted.classes,
+        columns=dict(fitted.columns),
+        medians=dict(model.medians),
+        width=len(fitted.preprocessor.get_feature_names_out()),
+        decision=model.decision,
+        digests={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    )
+    return {MANIFEST_FILE: msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n", **files}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); train again, or name the folder of a model."
+        ) from None
+
+
+def _read_manifest(path: Path) -> Manifest:
+    content = _read(path)
+    try:
+        found = msgspec.json.decode(content, type=_AnyFormat).format
+        if found != FORMAT:
+            raise InputError(
+                f"{path}: has format {found}, and bindoctor {VERSION} reads format {FORMAT}; train again, or use the "
+                "version that wrote it."
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: is damaged or not a model ({error}); train again.") from None
+
+
+def _assembled(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -> FinalModel:
+    recipe = manifest.recipe
+    preprocessor = load_estimator(folder / PREPROCESSOR_FILE, read(PREPROCESSOR_FILE), ColumnTransformer)
+    network, estimator = None, None
+    if recipe.model.kind == "gradient-boosting":
+        estimator = load_estimator(folder / ESTIMATOR_FILE, read(ESTIMATOR_FILE), HistGradientBoostingClassifier)
+        check_trees(folder / ESTIMATOR_FILE, estimator, manifest.width)
+    else:
+        network = _load_network(folder / WEIGHTS_FILE, read(WEIGHTS_FILE), manifest)
+    fitted = Fitted(recipe, manifest.classes, manifest.columns, preprocessor, network, estimator, History(()))
+    return FinalModel(fitted, manifest.decision, manifest.medians)
+
+
+def _load_network(path: Path, content: bytes, manifest: Manifest) -> nn.Sequential:
+    # On the meta device nothing is allocated, whatever sizes a stranger's manifest claims.
+    with torch.device("meta"):
+        outputs = output_count(manifest.recipe.loss, len(manifest.classes))
+        network = build_network(manifest.recipe.model, manifest.width, outputs)
+    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
+    try:
+        state = safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise InputError(f"{path}: is no safetensors file ({error}); train again.") from None
+    if {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()} != expected:
+        raise InputError(f"{path}: does not hold the weights of the network in {MANIFEST_FILE}; train again.")
+    network.load_state_dict(state, assign=True)
+    return network.eval()
+
+
+def _versions(manifest: Manifest) -> str:
+    here = {name: version(name) for name in ("scikit-learn", "skops", "torch")}
+    other = [
+        f"{name} {made} (here {here[name]})"
+        for name, made in manifest.made_with.items()
+        if made != here.get(name, made)
+    ]
+    return f" It was made with {', '.join(other)}." if other else ""

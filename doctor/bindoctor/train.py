@@ -1,0 +1,183 @@
+"""Trains a recipe on rows, or once a fold, and answers the rows that were held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import nn
+
+from bindoctor.boosting import boosting_probability, train_boosting
+from bindoctor.build import Columns
+from bindoctor.dataset import Rows
+from bindoctor.decide import cross_decided
+from bindoctor.history import History
+from bindoctor.loop import MAX_ROWS_AT_ONCE, TrainingFailed, network_probability, train_network
+from bindoctor.predictions import Predictions
+from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, transformed
+from bindoctor.recipe import Recipe
+from bindoctor.splits import Fold
+
+__all__ = [
+    "Fitted",
+    "Prepared",
+    "Run",
+    "TrainingFailed",
+    "cross_fit",
+    "fit",
+    "fit_prepared",
+    "preparation_key",
+    "prepare",
+]
+
+Floats = npt.NDArray[np.float64]
+
+MIN_SPREAD = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained model with what it needs to read rows.
+
+    Attributes:
+        recipe: what was trained.
+        classes: class labels, in the order of the probabilities.
+        columns: the feature columns by name.
+        preprocessor: fitted on the training rows.
+        network: the trained network, in evaluation mode on the CPU; None for gradient boosting.
+        estimator: the trained gradient boosting; None for a network.
+        history: the curve.
+    """
+
+    recipe: Recipe
+    classes: tuple[str, ...]
+    columns: Columns
+    preprocessor: ColumnTransformer
+    network: nn.Sequential | None
+    estimator: HistGradientBoostingClassifier | None
+    history: History
+
+    def probability(self, features: pl.DataFrame) -> Floats:
+        """Return class probabilities, float64 of shape (n, classes).
+
+        Args:
+            features: at least the columns of ``columns``, typed as in training.
+
+        Raises:
+            InputError: a missing number that the recipe does not impute, or one too large.
+        """
+        matrix = transformed(self.recipe, self.preprocessor, self.columns, features)
+        return _Model(self.network, self.estimator, self.history).probability(matrix, len(self.classes))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What training a recipe on folds produced: the mean curve over folds, and out-of-fold predictions."""
+
+    history: History
+    predictions: Predictions
+
+
+def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> Fitted:
+    """Train the recipe on ``rows``.
+
+    On the CPU the result depends on nothing but the arguments. With early stopping, the validation part that it watches
+    is cut out of ``rows`` first.
+
+    Args:
+        recipe: what to train.
+        rows: the training rows.
+        seed: for everything random: preprocessing, resampling, initial weights, dropout and the order of rows.
+        watch: rows whose loss is logged, and which decide nothing; not looked at with early stopping.
+
+    Raises:
+        InputError: the recipe does not fit the rows.
+        TrainingFailed: the loss or the answers are no numbers, or every row is answered alike.
+    """
+    prepared = prepare(recipe, rows, watch, seed=seed)
+    model = _train(recipe, prepared, seed=seed)
+    matrix = prepared.train.matrix[:MAX_ROWS_AT_ONCE]
+    _require_answers(model.probability(matrix, len(prepared.classes)), matrix, model.history)
+    columns, preprocessor = prepared.columns, prepared.preprocessor
+    return Fitted(recipe, prepared.classes, columns, preprocessor, model.network, model.estimator, model.history)
+
+
+def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Floats, History]:
+    """Train on prepared rows and answer the held-out ones.
+
+    Args:
+        recipe: what to train; its ``preparation_key`` is that of the recipe which ``prepared`` was made for.
+        prepared: with held-out rows.
+        seed: for everything random in training.
+
+    Returns:
+        The held-out rows' class probabilities, float64 of shape (n, classes), and the curve.
+
+    Raises:
+        InputError: the recipe does not fit the rows.
+        TrainingFailed: the loss or the answers are no numbers, or all held-out rows are answered alike: to within 1e-6,
+            which only a network whose units are all dead, or whose weights were all driven to zero, comes to. A
+            network that is nearly constant still ranks rows, and its score says how well.
+    """
+    if prepared.test is None:
+        raise ValueError("fit_prepared answers held-out rows, and none were prepared")
+    model = _train(recipe, prepared, seed=seed)
+    probability = model.probability(prepared.test.matrix, len(prepared.classes))
+    _require_answers(probability, prepared.test.matrix, model.history)
+    return probability, model.history
+
+
+def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int) -> Run:
+    """Train the recipe once a fold and collect the held-out rows' answers, as the recipe decides them.
+
+    Raises:
+        InputError: the recipe does not fit the rows.
+        TrainingFailed: training failed in a fold.
+    """
+    probabilities, histories = [], []
+    for train, test in folds:
+        prepared = prepare(recipe, rows.take(train), rows.take(test), seed=seed)
+        probability, history = fit_prepared(recipe, prepared, seed=seed)
+        probabilities.append(probability)
+        histories.append(history)
+    held_out = np.concatenate([test for _, test in folds])
+    predictions = Predictions(
+        rows.classes,
+        rows.labels[held_out],
+        np.concatenate(probabilities),
+        rows.row_ids[held_out],
+        np.repeat(np.arange(len(folds)), [len(test) for _, test in folds]),
+    )
+    return Run(History.mean(histories), cross_decided(predictions, recipe.decide))
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    network: nn.Sequential | None
+    estimator: HistGradientBoostingClassifier | None
+    history: History
+
+    def probability(self, matrix: Matrix, classes: int) -> Floats:
+        if self.network is not None:
+            return network_probability(self.network, matrix)
+        return boosting_probability(self.estimator, matrix, classes)
+
+
+def _train(recipe: Recipe, prepared: Prepared, *, seed: int) -> _Model:
+    if recipe.model.kind == "gradient-boosting":
+        estimator, history = train_boosting(recipe, prepared, seed=seed)
+        return _Model(None, estimator, history)
+    network, history = train_network(recipe, prepared, seed=seed)
+    return _Model(network, None, history)
+
+
+def _require_answers(probability: Floats, matrix: Matrix, history: History) -> None:
+    epochs = len(history.epochs)
+    if not np.isfinite(probability).all():
+        raise TrainingFailed(f"answers are no numbers after epoch {epochs}")
+    # Rows that are all alike are rightly answered alike.
+    if np.ptp(probability, axis=0).max() < MIN_SPREAD and (matrix != matrix[:1]).any():
+        raise TrainingFailed(f"answers {probability[0, -1]:.3f} for every row after epoch {epochs}")

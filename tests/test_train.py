@@ -1,0 +1,479 @@
+"""Training does what the recipe says, twice the same, logs honestly, and says so when it fails."""
+
+import tomllib
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from bindoctor import InputError, Recipe, Rows, scores
+from bindoctor.build import build_network
+from bindoctor.loop import train_network
+from bindoctor.losses import binary_targets, build_objective, class_weights, plain_log_loss
+from bindoctor.recipe import Loss
+from bindoctor.resampling import SYNTHETIC
+from bindoctor.splits import repeated_folds, user_split
+from bindoctor.train import Fitted, TrainingFailed, cross_fit, fit, fit_prepared, prepare
+
+torch.set_num_threads(1)
+
+QUICK: dict[str, object] = {"train.epochs": 4, "train.batch-size": 32, "optimizer.learning-rate": 0.01}
+CPU = torch.device("cpu")
+
+
+def make_rows(n: int = 240, *, classes: int = 2, share: float = 0.25, scale: float = 1.0, seed: int = 0) -> Rows:
+    """Two number columns that tell the class, one that does not, and a text column."""
+    random = np.random.default_rng(seed)
+    labels = (random.random(n) < share).astype(np.int64) if classes == 2 else random.integers(0, classes, n)
+    features = pl.DataFrame(
+        {
+            "income": (random.normal(size=n) + 1.5 * labels) * scale,
+            "age": random.normal(size=n) + labels,
+            "noise": random.normal(size=n),
+            "home": random.choice(["own", "rent", "free"], n).tolist(),
+        }
+    )
+    return Rows(features, labels, ("no", "yes", "maybe")[:classes], np.arange(n) * 10)
+
+
+def recipe_with(edits: Mapping[str, object]) -> Recipe:
+    return Recipe().edited({**QUICK, **edits})
+
+
+def trained(edits: Mapping[str, object], rows: Rows | None = None, watch: Rows | None = None, seed: int = 0) -> Fitted:
+    return fit(recipe_with(edits), make_rows() if rows is None else rows, seed=seed, watch=watch)
+
+
+# What practitioners start from
+
+SETUPS = {
+    "SMOTE, then a small network": """
+        [recipe.resample]
+        method = "smote"
+        [recipe.model]
+        hidden = [64]
+        [recipe.optimizer]
+        kind = "adam"
+        learning-rate = 1e-3
+    """,
+    "standardised, dropout and weight decay": """
+        [recipe.features]
+        scale = "standard"
+        [recipe.model]
+        hidden = [128, 64]
+        dropout = 0.5
+        [recipe.optimizer]
+        weight-decay = 0.01
+    """,
+    "early stopping on a validation part": """
+        [recipe.split]
+        kind = "holdout"
+        valid = 0.2
+        stratify = true
+        [recipe.train]
+        epochs = 200
+        patience = 10
+    """,
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_the_setups_that_practitioners_start_from_learn_something(setup: str) -> None:
+    recipe = Recipe.from_dict(tomllib.loads(SETUPS[setup])["recipe"])
+    rows = make_rows(400)
+    run = cross_fit(recipe, rows, user_split(rows, recipe.split, seed=0), seed=0)
+    assert scores.measure("roc-auc", run.predictions) > 0.8
+    assert run.history.epochs[-1].train_loss is not None and run.history.first_loss is not None
+    assert run.history.epochs[-1].train_loss < run.history.first_loss
+
+
+def test_early_stopping_ends_ten_epochs_after_the_best() -> None:
+    history = trained({"train.epochs": 300, "train.patience": 10}).history
+    assert history.best_epoch is not None
+    assert len(history.epochs) == history.best_epoch + 10 < 300
+
+
+# Everything that can be set trains
+
+EVERY_SETTING = [
+    *[{"loss.kind": kind} for kind in ("bce", "focal", "cross-entropy")],
+    *[{"loss.class-weight": weight} for weight in ("balanced", 3.0)],
+    *[{"optimizer.kind": kind} for kind in ("adam", "adamw", "sgd", "rmsprop")],
+    *[{"optimizer.schedule": kind} for kind in ("constant", "cosine", "step", "plateau")],
+    *[{"resample.method": method} for method in ("none", "random-over", "random-under", *SYNTHETIC)],
+    *[{"features.scale": kind} for kind in ("none", "standard", "minmax", "robust", "quantile", "power", "log1p")],
+    *[{"model.activation": kind} for kind in ("relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid")],
+    *[{"model.kind": kind} for kind in ("mlp", "logistic", "gradient-boosting")],
+    *[{"train.monitor": kind, "train.patience": 2} for kind in ("loss", "accuracy", "average-precision")],
+    {"features.encode": "target"},
+    {"model.batch-norm": True, "model.dropout": 0.3, "model.prior-bias": True},
+    {"optimizer.l1": 1e-4, "optimizer.weight-decay": 1e-3, "optimizer.clip-norm": 1.0},
+    {"optimizer.kind": "sgd", "optimizer.momentum": 0.9},
+    {"loss.label-smoothing": 0.1, "loss.class-weight": "balanced"},
+    {"loss.kind": "focal", "loss.label-smoothing": 0.1, "loss.class-weight": "balanced", "loss.focal-gamma": 0.5},
+]
+
+
+@pytest.mark.parametrize("edits", EVERY_SETTING, ids=str)
+def test_every_setting_trains_and_gives_probabilities(edits: Mapping[str, object]) -> None:
+    rows = make_rows()
+    probability = trained(edits, rows).probability(rows.features)
+    assert probability.shape == (240, 2)
+    assert probability.dtype == np.float64
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert ((probability >= 0) & (probability <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"loss.kind": "cross-entropy"},
+        {"loss.kind": "focal", "loss.class-weight": "balanced"},
+        {"loss.kind": "cross-entropy", "loss.label-smoothing": 0.1, "resample.method": "smote"},
+        {"loss.kind": "cross-entropy", "train.patience": 2, "train.monitor": "average-precision"},
+        {"model.kind": "gradient-boosting"},
+        {"loss.kind": "cross-entropy", "decide.calibrate": "isotonic", "features.encode": "target"},
+    ],
+    ids=str,
+)
+def test_three_classes_train_too(edits: Mapping[str, object]) -> None:
+    rows = make_rows(300, classes=3)
+    run = cross_fit(recipe_with(edits), rows, user_split(rows, Recipe().split, seed=0), seed=0)
+    assert run.predictions.probability.shape == (60, 3)
+    assert run.predictions.probability.sum(axis=1) == pytest.approx(1)
+    assert scores.measure("roc-auc", run.predictions) > 0.5
+
+
+def test_bce_with_three_classes_names_the_setting() -> None:
+    with pytest.raises(InputError, match=r"recipe\.loss\.kind is 'bce', which fits two classes, but the target has 3"):
+        trained({}, make_rows(classes=3))
+
+
+def test_one_positive_weight_for_three_classes_names_the_setting() -> None:
+    with pytest.raises(InputError, match=r"recipe\.loss\.class-weight is 4, .* but the target has 3 classes"):
+        trained({"loss.kind": "cross-entropy", "loss.class-weight": 4.0}, make_rows(classes=3))
+
+
+def test_a_missing_gpu_is_said() -> None:
+    if torch.cuda.is_available():
+        assert trained({"train.device": "cuda"}).network is not None
+    else:
+        with pytest.raises(InputError, match=r"recipe\.train\.device is 'cuda', but PyTorch sees no GPU"):
+            trained({"train.device": "cuda"})
+
+
+def test_batch_normalisation_of_single_rows_is_refused() -> None:
+    with pytest.raises(InputError, match=r"batch-norm needs recipe\.train\.batch-size to be 2 or more"):
+        trained({"model.batch-norm": True, "train.batch-size": 1})
+
+
+def test_batch_normalisation_survives_a_last_batch_of_one_row() -> None:
+    assert trained({"model.batch-norm": True}, make_rows(97)).network is not None
+
+
+def test_average_precision_cannot_be_watched_on_one_class() -> None:
+    rows = make_rows(40)
+    one_rare = Rows(rows.features, (np.arange(40) == 3).astype(np.int64), rows.classes, rows.row_ids)
+    with pytest.raises(InputError, match="monitor is 'average-precision', but the validation part of 8 rows holds one"):
+        trained({"train.patience": 3, "train.monitor": "average-precision"}, one_rare)
+
+
+# The same twice
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"model.dropout": 0.5, "resample.method": "smotenc", "train.patience": 2},
+        {"features.encode": "target", "loss.kind": "focal"},
+        {"model.kind": "gradient-boosting"},
+    ],
+    ids=str,
+)
+def test_the_same_seed_gives_the_same_model_whatever_ran_before(edits: Mapping[str, object]) -> None:
+    rows = make_rows()
+    first = trained(edits, rows).probability(rows.features)
+    torch.manual_seed(99)
+    torch.rand(7)
+    np.random.seed(5)
+    assert np.array_equal(first, trained(edits, rows).probability(rows.features))
+
+
+def test_another_seed_gives_another_model() -> None:
+    rows = make_rows()
+    assert not np.array_equal(
+        trained({}, rows).probability(rows.features), trained({}, rows, seed=1).probability(rows.features)
+    )
+
+
+def test_training_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    trained({"model.dropout": 0.5})
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_rows_that_are_only_watched_change_nothing() -> None:
+    rows = make_rows()
+    alone, watched = trained({}, rows), trained({}, rows, watch=make_rows(seed=1))
+    assert np.array_equal(alone.probability(rows.features), watched.probability(rows.features))
+    assert alone.history.epochs[-1].valid_loss is None
+    assert watched.history.epochs[-1].valid_loss is not None
+    assert watched.history.best_epoch is None
+
+
+def test_prepared_rows_give_what_training_from_scratch_gives() -> None:
+    rows = make_rows()
+    train, test = rows.take(np.arange(200)), rows.take(np.arange(200, 240))
+    recipe = recipe_with({"resample.method": "smote", "features.scale": "standard", "model.dropout": 0.2})
+    prepared = prepare(recipe_with({"resample.method": "smote", "features.scale": "standard"}), train, test, seed=4)
+    shared, _ = fit_prepared(recipe, prepared, seed=4)
+    assert np.array_equal(shared, fit(recipe, train, seed=4).probability(test.features))
+
+
+def test_prepared_rows_are_not_changed_by_training() -> None:
+    rows = make_rows()
+    prepared = prepare(recipe_with({}), rows, rows, seed=0)
+    before = prepared.train.matrix.copy()
+    fit_prepared(recipe_with({"loss.label-smoothing": 0.2}), prepared, seed=0)
+    assert np.array_equal(before, prepared.train.matrix)
+
+
+def test_a_few_lines_of_plain_pytorch_repeat_the_training_exactly() -> None:
+    rows = make_rows()
+    recipe = recipe_with({"model.dropout": 0.3, "train.epochs": 5})
+    fitted = fit(recipe, rows, seed=11)
+    prepared = prepare(recipe, rows, seed=11)
+    matrix, labels = torch.from_numpy(prepared.train.matrix), torch.from_numpy(prepared.train.labels).float()
+    torch.manual_seed(11)
+    network = build_network(recipe.model, matrix.shape[1], 1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
+    shuffle = torch.Generator().manual_seed(11)
+    for _ in range(5):
+        network.train()
+        order = torch.randperm(len(labels), generator=shuffle)
+        for start in range(0, len(labels), 32):
+            batch = order[start : start + 32]
+            loss = nn.functional.binary_cross_entropy_with_logits(network(matrix[batch])[:, 0], labels[batch])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    network.eval()
+    with torch.no_grad():
+        positive = torch.sigmoid(network(matrix)[:, 0].double()).numpy()
+    assert positive == pytest.approx(fitted.probability(rows.features)[:, 1], abs=1e-6)
+
+
+# The objective
+
+
+def gradient(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    one = logits.clone().requires_grad_()
+    weights = class_weights(loss, torch.bincount(labels, minlength=2).tolist())
+    targets = binary_targets(loss, labels)
+    build_objective(loss, 1, weights, CPU)(one, targets).backward()  # type: ignore[no-untyped-call]
+    assert one.grad is not None
+    return one.grad
+
+
+def some_logits() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return 4 * torch.randn(50, 1, generator=generator), (torch.rand(50, generator=generator) < 0.3).long()
+
+
+def test_focal_loss_without_focus_is_half_of_bce() -> None:
+    logits, labels = some_logits()
+    unfocused = Loss(kind="focal", focal_alpha=0.5, focal_gamma=0)
+    assert torch.allclose(gradient(unfocused, logits, labels), gradient(Loss(), logits, labels) / 2, atol=1e-7)
+
+
+def test_focal_loss_cares_less_for_easy_rows() -> None:
+    easy, hard, labels = torch.tensor([[4.0]]), torch.tensor([[-1.0]]), torch.tensor([1])
+    focal = Loss(kind="focal", focal_alpha=0.5)
+    share = [float(gradient(focal, z, labels) / gradient(Loss(), z, labels)) for z in (easy, hard)]
+    assert share[0] < 0.01 < share[1]
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_focal_loss_has_a_gradient_where_the_answer_is_certain(gamma: float) -> None:
+    labels = torch.tensor([1, 0])
+    found = gradient(Loss(kind="focal", focal_gamma=gamma), torch.tensor([[200.0], [-200.0]]), labels)
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("loss", [Loss(), Loss(kind="focal"), Loss(label_smoothing=0.1)], ids=str)
+def test_a_positive_weight_multiplies_the_gradient_of_positive_rows(loss: Loss) -> None:
+    logits, labels = some_logits()
+    plain = gradient(loss, logits, labels)
+    heavy = gradient(msgspec.structs.replace(loss, class_weight=3.0), logits, labels)
+    if loss.label_smoothing == 0:
+        assert torch.allclose(heavy[labels == 1], 3 * plain[labels == 1])
+        assert torch.allclose(heavy[labels == 0], plain[labels == 0])
+    assert heavy.sum() < plain.sum()
+
+
+def test_balanced_weights_make_every_class_weigh_the_same_and_rows_one_on_average() -> None:
+    weights = class_weights(Loss(class_weight="balanced"), [90, 10])
+    assert weights * [90, 10] == pytest.approx([50, 50])
+
+
+def test_two_logits_learn_what_one_does() -> None:
+    rows = make_rows(scale=1.0)
+    one, two = ({"loss.kind": kind, "model.kind": "logistic", "train.epochs": 60} for kind in ("bce", "cross-entropy"))
+    difference = trained(one, rows).probability(rows.features) - trained(two, rows).probability(rows.features)
+    assert np.abs(difference).max() < 0.1
+
+
+# The curve
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [{}, {"loss.kind": "focal"}, {"loss.class-weight": 20.0}, {"loss.label-smoothing": 0.4}, {"optimizer.l1": 0.1}],
+    ids=str,
+)
+def test_the_curve_is_in_nats_whatever_is_minimised(edits: Mapping[str, object]) -> None:
+    rows = make_rows(share=0.2)
+    still = {**edits, "optimizer.learning-rate": 1e-12, "model.kind": "logistic", "model.prior-bias": True}
+    fitted = trained(still, rows, watch=rows)
+    loss = scores.log_loss(rows.labels, fitted.probability(rows.features))
+    epoch = fitted.history.epochs[-1]
+    assert [fitted.history.first_loss, epoch.train_loss, epoch.valid_loss] == pytest.approx([loss] * 3, rel=1e-4)
+
+
+def test_the_curve_holds_rate_gradient_norm_and_both_scores() -> None:
+    epochs = trained({"optimizer.schedule": "cosine"}, watch=make_rows(seed=1)).history.epochs
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
+    rates = [epoch.learning_rate for epoch in epochs]
+    assert rates == pytest.approx([0.01, 0.01 * (1 + np.sqrt(0.5)) / 2, 0.005, 0.01 * (1 - np.sqrt(0.5)) / 2])
+    for epoch in epochs:
+        assert epoch.gradient_norm is not None and epoch.gradient_norm > 0
+        assert epoch.train_score is not None and 0 <= epoch.train_score <= 1
+        assert epoch.valid_score is not None and 0 <= epoch.valid_score <= 1
+
+
+def test_the_learning_rate_falls_once_the_loss_stays() -> None:
+    rows = make_rows(60)
+    still = {"optimizer.schedule": "plateau", "optimizer.kind": "sgd", "optimizer.learning-rate": 1e-6}
+    epochs = trained({**still, "train.epochs": 6, "train.batch-size": 60}, rows).history.epochs
+    assert epochs[-1].learning_rate is not None and epochs[-1].learning_rate < 1e-6
+
+
+def test_the_gradient_norm_is_logged_before_clipping() -> None:
+    clipped = trained({"optimizer.clip-norm": 1e-6, "train.epochs": 1}).history.epochs[0]
+    free = trained({"train.epochs": 1}).history.epochs[0]
+    assert clipped.gradient_norm == pytest.approx(free.gradient_norm)
+
+
+def test_clipping_holds_plain_gradient_descent_still() -> None:
+    still = trained({"optimizer.kind": "sgd", "optimizer.clip-norm": 1e-9}).history
+    assert still.epochs[-1].train_loss == pytest.approx(still.first_loss, rel=1e-4)
+
+
+def test_l1_drives_weights_towards_zero() -> None:
+    def size(edits: Mapping[str, object]) -> float:
+        network = trained({**edits, "train.epochs": 20}).network
+        assert network is not None
+        return float(sum(p.detach().abs().sum() for p in network.parameters()))
+
+    assert size({"optimizer.l1": 0.01}) < 0.7 * size({})
+
+
+def test_early_stopping_restores_the_best_epoch() -> None:
+    edits = {"train.epochs": 80, "train.patience": 8, "optimizer.learning-rate": 0.05}
+    prepared = prepare(recipe_with(edits), make_rows(120), seed=0)
+    assert prepared.valid is not None
+    matrix, labels = torch.from_numpy(prepared.valid.matrix), torch.from_numpy(prepared.valid.labels)
+
+    def loss_after(restore: bool) -> tuple[float, list[float]]:
+        network, history = train_network(recipe_with({**edits, "train.restore-best": restore}), prepared, seed=0)
+        curve = history.curve("valid_loss")
+        assert history.best_epoch == 1 + curve.argmin()
+        with torch.no_grad():
+            return plain_log_loss(network(matrix), labels), curve.tolist()
+
+    restored, curve = loss_after(True)
+    assert restored == pytest.approx(min(curve))
+    last, curve = loss_after(False)
+    assert last == pytest.approx(curve[-1])
+    assert last > restored
+
+
+def test_early_stopping_looks_at_its_own_part_and_not_at_held_out_rows() -> None:
+    rows, edits = make_rows(), {"train.patience": 2, "train.epochs": 30}
+    alone, watched = trained(edits, rows), trained(edits, rows, watch=make_rows(seed=1))
+    assert alone.history == watched.history
+
+
+# Through folds
+
+
+def test_every_held_out_row_is_answered_once_by_a_model_that_never_saw_it() -> None:
+    rows = make_rows()
+    (folds,) = repeated_folds(rows, Recipe().split, repeats=1, folds=3, seed=0)
+    run = cross_fit(recipe_with({}), rows, folds, seed=0)
+    answered = run.predictions
+    assert sorted(answered.row_ids.tolist()) == rows.row_ids.tolist()
+    for number, (train, test) in enumerate(folds):
+        here = answered.fold == number
+        assert answered.row_ids[here].tolist() == rows.row_ids[test].tolist()
+        alone = fit(recipe_with({}), rows.take(train), seed=0).probability(rows.features[test])
+        assert np.array_equal(answered.probability[here], alone)
+    assert np.array_equal(answered.truth, rows.labels[answered.row_ids // 10])
+
+
+def test_the_curve_of_a_run_is_the_mean_over_folds() -> None:
+    rows = make_rows()
+    (folds,) = repeated_folds(rows, Recipe().split, repeats=1, folds=3, seed=0)
+    single = [cross_fit(recipe_with({}), rows, [fold], seed=0).history.epochs[-1].train_loss for fold in folds]
+    mean = cross_fit(recipe_with({}), rows, folds, seed=0).history.epochs[-1].train_loss
+    assert mean == pytest.approx(np.mean([loss for loss in single if loss is not None]))
+
+
+# Failure
+
+
+def test_a_loss_that_explodes_is_a_failure_with_its_epoch() -> None:
+    with pytest.raises(TrainingFailed, match=r"loss became (nan|inf) in epoch \d"):
+        trained({"optimizer.kind": "sgd", "optimizer.learning-rate": 1e9}, make_rows(scale=1e6))
+
+
+def test_one_answer_for_every_row_is_a_failure_and_never_a_score() -> None:
+    too_deep = {"model.hidden": [2] * 12, "model.activation": "sigmoid", "train.epochs": 2}
+    rows = make_rows()
+    prepared = prepare(recipe_with({}), rows.take(np.arange(200)), rows.take(np.arange(200, 240)), seed=0)
+    with pytest.raises(TrainingFailed, match=r"answers 0\.\d{3} for every row after epoch 2"):
+        fit_prepared(recipe_with(too_deep), prepared, seed=0)
+    with pytest.raises(TrainingFailed, match="for every row"):
+        fit(recipe_with(too_deep), rows, seed=0)
+
+
+def test_rows_that_are_all_alike_may_be_answered_alike() -> None:
+    rows = make_rows()
+    alike = rows.take(np.zeros(5, dtype=np.int64))
+    probability, _ = fit_prepared(recipe_with({}), prepare(recipe_with({}), rows, alike, seed=0), seed=0)
+    assert np.ptp(probability[:, 1]) == 0
+
+
+def test_gradient_boosting_answers_zero_for_a_class_it_never_saw() -> None:
+    rows = make_rows(300, classes=3)
+    known = rows.take(np.flatnonzero(rows.labels < 2))
+    probability = trained({"model.kind": "gradient-boosting"}, known).probability(rows.features)
+    assert probability.shape == (300, 3)
+    assert (probability[:, 2] == 0).all()
+
+
+def test_gradient_boosting_of_one_class_is_refused() -> None:
+    rows = make_rows()
+    with pytest.raises(InputError, match="the training rows hold one class only"):
+        trained({"model.kind": "gradient-boosting"}, rows.take(np.flatnonzero(rows.labels == 0)))
+
+
+def test_gradient_boosting_stops_early_on_its_validation_part() -> None:
+    history = trained({"model.kind": "gradient-boosting", "train.patience": 3}, make_rows(400)).history
+    assert history.best_epoch is not None
+    assert history.best_epoch <= len(history.epochs) < 100
