@@ -1,0 +1,113 @@
+"""The one look at the locked rows: the bundle against the honest baseline and against the constant answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor import scores
+from bindoctor.dataset import Rows
+from bindoctor.final import train_final
+from bindoctor.laboratory import REPORTED, constant_probability
+from bindoctor.predictions import Predictions
+from bindoctor.recipe import Recipe
+from bindoctor.train import TrainingFailed
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Both setups on the locked rows.
+
+    Attributes:
+        before: scores of the honest baseline; the constant answer's where its training collapsed.
+        after: scores of the bundle; empty when its training collapsed.
+        constant: scores of always answering the class shares of the work rows.
+        gain: gain of the bundle in the claim's score over the better of baseline and constant answer, with its 95 %
+            bootstrap interval (``low``, ``high``).
+        over_constant: lower end of the 95 % interval of the bundle's gain over the constant answer.
+        why_failed: why the bundle could not be trained, or "".
+    """
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    constant: Mapping[str, float]
+    gain: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    over_constant: float = 0.0
+    why_failed: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the bundle is better than the baseline and, beyond its interval, than the constant answer."""
+        return self.gain > 0 and self.over_constant > 0
+
+
+def confirm(
+    baseline: Recipe, work: Rows, bundle: Recipe, bundled: Rows, locked: Rows, score: str, *, seed: int
+) -> Confirmation:
+    """Train both recipes once on all work rows and score them on the locked rows.
+
+    Args:
+        baseline: the honest setup.
+        work: its training rows.
+        bundle: the setup with all kept fixes.
+        bundled: the training rows and then the locked rows as the bundle's recipe reads them.
+        locked: the locked rows as the baseline's recipe reads them.
+        score: the claim's score.
+        seed: of both trainings and of the bootstrap.
+    """
+    shares = constant_probability(work.labels, len(work.classes), len(locked))
+    constant = _predictions(locked, shares)
+    try:
+        before = _trained(baseline, work, locked, seed)
+    except TrainingFailed:
+        before = constant
+    training = bundled.take(np.arange(len(work)))
+    held = bundled.take(np.arange(len(work), len(bundled)))
+    try:
+        after = _trained(bundle, training, held, seed)
+    except TrainingFailed as error:
+        return Confirmation(summary(before), {}, summary(constant), why_failed=str(error))
+    reference = max(before, constant, key=lambda p: scores.gain(score, 0.0, scores.measure(score, p)))
+    gains, over_constant = _bootstrap(score, reference, after, constant, seed)
+    return Confirmation(
+        summary(before),
+        summary(after),
+        summary(constant),
+        scores.gain(score, scores.measure(score, reference), scores.measure(score, after)),
+        float(np.quantile(gains, 0.025)),
+        float(np.quantile(gains, 0.975)),
+        float(np.quantile(over_constant, 0.025)),
+    )
+
+
+def summary(predictions: Predictions) -> Mapping[str, float]:
+    """Return every reported score of some predictions."""
+    return {name: scores.measure(name, predictions) for name in REPORTED}
+
+
+def _trained(recipe: Recipe, work: Rows, locked: Rows, seed: int) -> Predictions:
+    return train_final(recipe, work, seed=seed).predictions(locked)
+
+
+def _predictions(rows: Rows, probability: npt.NDArray[np.float64]) -> Predictions:
+    return Predictions(rows.classes, rows.labels, probability, rows.row_ids, np.zeros(len(rows), dtype=np.int64))
+
+
+def _bootstrap(
+    score: str, before: Predictions, after: Predictions, constant: Predictions, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Resample rows within each class, so that every resample holds all classes; return the two gains of each."""
+    random = np.random.default_rng(seed)
+    members = [np.flatnonzero(before.truth == k) for k in np.unique(before.truth)]
+    gains, over_constant = np.empty(RESAMPLES), np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        index = np.concatenate([random.choice(rows, len(rows)) for rows in members])
+        fixed = scores.measure(score, after.take(index))
+        gains[i] = scores.gain(score, scores.measure(score, before.take(index)), fixed)
+        over_constant[i] = scores.gain(score, scores.measure(score, constant.take(index)), fixed)
+    return gains, over_constant

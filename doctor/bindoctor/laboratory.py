@@ -1,0 +1,209 @@
+"""Trains recipes on shared folds and seeds, and scores them fold by fold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor import scores
+from bindoctor.dataset import Dataset, Rows
+from bindoctor.decide import cross_decided
+from bindoctor.history import History
+from bindoctor.predictions import Predictions
+from bindoctor.recipe import Decide, Recipe
+from bindoctor.rows import rows_of
+from bindoctor.splits import Fold, derived_seed, repeated_folds
+from bindoctor.train import Prepared, TrainingFailed, fit_prepared, preparation_key, prepare
+
+REPEATS = 6
+FOLDS = 5
+REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
+
+
+def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int) -> npt.NDArray[np.float64]:
+    """Return the class shares of ``labels`` for every row, shape (rows, classes): the answer that ignores features."""
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    return np.tile(shares, (rows, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class RepeatRun:
+    """One recipe over the folds of one repeat: raw out-of-fold predictions, and how many folds collapsed."""
+
+    predictions: Predictions
+    history: History | None
+    collapsed: int
+    why: str = ""
+
+
+FoldScores = Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One recipe's runs over the repeats done so far.
+
+    ``scored`` holds each repeat's scores by fold, ``constant`` those of always answering the class shares.
+    """
+
+    recipe: Recipe
+    salt: int = 0
+    runs: tuple[RepeatRun, ...] = ()
+    scored: tuple[FoldScores, ...] = ()
+    constant: tuple[FoldScores, ...] = ()
+
+    def score(self, name: str) -> npt.NDArray[np.float64]:
+        """Return a score for each (repeat, fold), shape (repeats · folds,)."""
+        return np.concatenate([by_fold[name] for by_fold in self.scored])
+
+    def usable_score(self, name: str) -> npt.NDArray[np.float64]:
+        """Return a score for each (repeat, fold), where it is worse than the constant answer's that one's instead.
+
+        Nobody would use a setup that is worse than ignoring the features. Measured from it, any change looks like a gain,
+        and its scores vary without bounds.
+        """
+        constant = np.concatenate([by_fold[name] for by_fold in self.constant])
+        better = np.maximum if scores.higher_is_better(name) else np.minimum
+        return np.asarray(better(self.score(name), constant))
+
+    def gains(self, over: "Attempt", name: str) -> npt.NDArray[np.float64]:
+        """Return paired gains over another attempt's usable scores, on the repeats that both have run."""
+        return _paired(name, self.score(name), over.usable_score(name))
+
+    def usable_gains(self, over: "Attempt", name: str) -> npt.NDArray[np.float64]:
+        """Return paired gains when this attempt, too, would not be used where it is worse than the constant answer."""
+        return _paired(name, self.usable_score(name), over.usable_score(name))
+
+
+class Laboratory:
+    """Trains recipes on the same folds with the same seeds, and remembers what has been trained.
+
+    Recipes that differ only in how probabilities become answers share their training; recipes that differ only in the
+    model, the loss, the optimizer or the training share their prepared matrices.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        work: Rows,
+        recipe: Recipe,
+        *,
+        seed: int,
+        repeats: int = REPEATS,
+        folds: int = FOLDS,
+        fitted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.repeats = repeats
+        self.folds = folds
+        self._dataset = dataset
+        self._seed = seed
+        self._parts: tuple[tuple[Fold, ...], ...] = repeated_folds(
+            work, recipe.split, repeats=repeats, folds=folds, seed=seed
+        )
+        self._work = work
+        self._fitted = fitted
+        self._rows: dict[str, Rows] = {repr(recipe.data): work}
+        self._runs: dict[tuple[str, int, int], RepeatRun] = {}
+        self._prepared: dict[tuple[str, int, int], Prepared] = {}
+        self._constant: dict[int, FoldScores] = {}
+
+    def extend(self, attempt: Attempt, *, stand_in: bool) -> Attempt:
+        """Run one more repeat of an attempt.
+
+        Args:
+            attempt: what has been run so far.
+            stand_in: whether the constant answer stands in for a fold whose training collapses, as for a baseline.
+
+        Raises:
+            TrainingFailed: training collapsed and nothing stands in.
+            InputError: the recipe cannot be trained on these rows.
+        """
+        repeat = len(attempt.runs)
+        run = self._run(attempt.recipe, repeat, attempt.salt, stand_in=stand_in)
+        return replace(
+            attempt,
+            runs=(*attempt.runs, run),
+            scored=(*attempt.scored, score_folds(run.predictions, attempt.recipe.decide)),
+            constant=(*attempt.constant, self._score_constant(repeat)),
+        )
+
+    def complete(self, attempt: Attempt, *, stand_in: bool) -> Attempt:
+        """Run the repeats that an attempt still lacks."""
+        while len(attempt.runs) < self.repeats:
+            attempt = self.extend(attempt, stand_in=stand_in)
+        return attempt
+
+    def read(self, recipe: Recipe, row_ids: npt.NDArray[np.int64]) -> Rows:
+        """Return these rows of the file as a recipe reads them, in this order."""
+        every = rows_of(self._dataset, recipe)
+        position = {int(row): i for i, row in enumerate(every.row_ids)}
+        return every.take(np.array([position[int(row)] for row in row_ids], dtype=np.int64))
+
+    def _score_constant(self, repeat: int) -> FoldScores:
+        if repeat not in self._constant:
+            work, parts = self._work, self._parts[repeat]
+            held = np.concatenate([test for _, test in parts])
+            answers = [constant_probability(work.labels[train], len(work.classes), len(test)) for train, test in parts]
+            fold = np.repeat(np.arange(len(parts)), [len(test) for _, test in parts])
+            constant = Predictions(work.classes, work.labels[held], np.concatenate(answers), work.row_ids[held], fold)
+            self._constant[repeat] = score_folds(constant, Decide())
+        return self._constant[repeat]
+
+    def _run(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
+        key = (msgspec.structs.replace(recipe, decide=Decide()).digest(), repeat, salt)
+        known = self._runs.get(key)
+        if known is not None and (stand_in or not known.collapsed):
+            return known
+        run = self._train(recipe, repeat, salt, stand_in=stand_in)
+        self._runs[key] = run
+        return run
+
+    def _train(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
+        key = repr(recipe.data)
+        if key not in self._rows:
+            self._rows[key] = self.read(recipe, self._work.row_ids)
+        rows = self._rows[key]
+        probability = np.zeros((len(rows), len(rows.classes)))
+        fold_of = np.full(len(rows), -1, dtype=np.int64)
+        histories: list[History] = []
+        collapsed, why = 0, ""
+        for number, (train, test) in enumerate(self._parts[repeat]):
+            seed = derived_seed(self._seed, repeat, number, salt)
+            try:
+                prepared = self._prepare(recipe, rows, repeat, number)
+                probability[test], history = fit_prepared(recipe, prepared, seed=seed)
+                histories.append(history)
+            except TrainingFailed as error:
+                if not stand_in:
+                    raise
+                collapsed, why = collapsed + 1, str(error)
+                probability[test] = constant_probability(rows.labels[train], len(rows.classes), len(test))
+            fold_of[test] = number
+            self._fitted()
+        held = np.flatnonzero(fold_of >= 0)
+        predictions = Predictions(rows.classes, rows.labels[held], probability[held], rows.row_ids[held], fold_of[held])
+        return RepeatRun(predictions, History.mean(histories) if histories else None, collapsed, why)
+
+    def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int) -> Prepared:
+        key = (preparation_key(recipe), repeat, number)
+        if key not in self._prepared:
+            self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
+            train, test = self._parts[repeat][number]
+            self._prepared[key] = prepare(
+                recipe, rows.take(train), rows.take(test), seed=derived_seed(self._seed, repeat, number, 0)
+            )
+        return self._prepared[key]
+
+
+def score_folds(raw: Predictions, decide: Decide) -> FoldScores:
+    """Return every reported score of each fold, answered by what was fitted on the other folds."""
+    decided = cross_decided(raw, decide)
+    parts = [decided.take(np.flatnonzero(raw.fold == number)) for number in np.unique(raw.fold)]
+    return {name: np.array([scores.measure(name, part) for part in parts]) for name in REPORTED}
+
+
+def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    both = min(len(mine), len(theirs))
+    return (mine[:both] - theirs[:both]) * (1 if scores.higher_is_better(name) else -1)

@@ -1,0 +1,163 @@
+"""A slot's candidates against the setup so far, with futility racing and placebos."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor.errors import InputError
+from bindoctor.findings import Aim, Finding, Fix
+from bindoctor.laboratory import Attempt, Laboratory
+from bindoctor.recipe import Recipe
+from bindoctor.train import TrainingFailed
+from bindoctor.treatment import Trial
+from bindoctor.verdict import DROP_BELOW, corrected_t, judgement
+
+Gains = npt.NDArray[np.float64]
+
+PLACEBOS = 2
+MAX_PER_SLOT = 4
+
+SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("columns", ("data.",)),
+    ("encoding", ("features.encode", "features.rare", "features.impute", "features.indicators")),
+    ("scaling", ("features.",)),
+    ("training length", ("train.epochs",)),
+    ("calibration", ("decide.calibrate",)),
+    ("threshold", ("decide.",)),
+    ("imbalance", ("resample.", "loss.kind", "loss.class-weight", "loss.focal")),
+    (
+        "regularisation",
+        (
+            "model.dropout",
+            "model.batch-norm",
+            "optimizer.weight-decay",
+            "optimizer.l1",
+            "train.",
+            "loss.label-smoothing",
+        ),
+    ),
+    ("optimizer", ("optimizer.", "model.prior-bias", "model.activation")),
+    ("capacity", ("model.",)),
+)
+"""One pass over these with at most one fix kept in each: earlier ones change what later ones are worth, so an
+unscaled or untrained network is mended before anything is said about its class balance."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An improving fix and the code of the rule that offered it."""
+
+    code: str
+    fix: Fix
+
+
+@dataclass(frozen=True, eq=False)
+class Raced:
+    """A candidate's trial and the attempt behind it; ``attempt`` is None when its training failed."""
+
+    candidate: Candidate
+    trial: Trial
+    attempt: Attempt | None
+
+
+def slot_of(fix: Fix) -> str:
+    """Return the earliest slot that any of the fix's edits belongs to."""
+
+    def position(path: str) -> int:
+        return next((i for i, (_, starts) in enumerate(SLOTS) if path.startswith(starts)), len(SLOTS) - 1)
+
+    return SLOTS[min(position(path) for path in fix.edits)][0]
+
+
+def candidates_of(slot: str, findings: Sequence[Finding], recipe: Recipe) -> tuple[tuple[Candidate, ...], int]:
+    """Choose a slot's improving fixes, best alternatives of each finding first, without those that change nothing.
+
+    Returns:
+        at most ``MAX_PER_SLOT`` candidates, and how many more there were.
+    """
+    chosen: dict[str, Candidate] = {}
+    offers = [
+        [fix for fix in f.fixes if fix.aim is Aim.IMPROVE and fix.edits and slot_of(fix) == slot] for f in findings
+    ]
+    for rank in range(max(map(len, offers), default=0)):
+        for finding, fixes in zip(findings, offers, strict=True):
+            if rank < len(fixes):
+                edited = recipe.edited(fixes[rank].edits)
+                if edited != recipe:
+                    chosen.setdefault(edited.digest(), Candidate(finding.code, fixes[rank]))
+    every = tuple(chosen.values())
+    return every[:MAX_PER_SLOT], max(0, len(every) - MAX_PER_SLOT)
+
+
+def race(
+    laboratory: Laboratory,
+    current: Attempt,
+    candidates: Sequence[Candidate],
+    score: str,
+    *,
+    alive: Callable[[int], None] = lambda count: None,
+) -> tuple[Raced, ...]:
+    """Run candidates repeat by repeat on the current setup's folds, and drop one as soon as it is unlikely to win.
+
+    Args:
+        laboratory: where trainings are run.
+        current: the setup to beat, all its repeats run.
+        candidates: the fixes to try, each on top of the current setup.
+        score: the score to judge by.
+        alive: told how many candidates are still in the race.
+    """
+    attempts: dict[int, Attempt] = {i: Attempt(current.recipe.edited(c.fix.edits)) for i, c in enumerate(candidates)}
+    done: dict[int, Raced] = {}
+    for repeat in range(laboratory.repeats):
+        for i in [i for i in attempts if i not in done]:
+            alive(len(candidates) - len(done))
+            try:
+                attempts[i] = laboratory.extend(attempts[i], stand_in=False)
+            except (TrainingFailed, InputError) as error:
+                done[i] = Raced(candidates[i], _failed(candidates[i], score, repeat, str(error)), None)
+                continue
+            gains, guarded = attempts[i].gains(current, score), attempts[i].gains(current, judgement(score).guard)
+            judged = _judged(candidates[i], score, gains, guarded, laboratory.folds)
+            if repeat < min(len(DROP_BELOW), laboratory.repeats - 1) and (judged.t or 0.0) < DROP_BELOW[repeat]:
+                done[i] = Raced(candidates[i], replace(judged, status="dropped-early", why=""), attempts[i])
+            elif repeat == laboratory.repeats - 1:
+                done[i] = Raced(candidates[i], judged, attempts[i])
+    return tuple(done[i] for i in range(len(candidates)))
+
+
+def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[Trial, ...]:
+    """Try "fixes" that do nothing: the current setup with other seeds."""
+    guard = judgement(score).guard
+    trials = []
+    for number in range(1, PLACEBOS + 1):
+        attempt = laboratory.complete(Attempt(current.recipe, salt=number), stand_in=True)
+        gains, guarded = attempt.usable_gains(current, score), attempt.usable_gains(current, guard)
+        placebo = Candidate("", Fix(f"placebo {number}: the same setup, another seed"))
+        trials.append(replace(_judged(placebo, score, gains, guarded, laboratory.folds), placebo=True))
+    return tuple(trials)
+
+
+def _judged(candidate: Candidate, score: str, gains: Gains, guarded: Gains, folds: int) -> Trial:
+    limits = judgement(score)
+    mean, lost, t = float(gains.mean()), -float(guarded.mean()), corrected_t(gains, folds)
+    fix = candidate.fix
+    trial = Trial(
+        candidate.code, fix.title, fix.edits, False, "no-difference", score, mean, t, repeats=len(gains) // folds
+    )
+    if t < -limits.min_t:
+        return replace(trial, status="worse")
+    if t <= limits.min_t:
+        return trial
+    if mean <= limits.min_gain:
+        return replace(trial, why=f"below {limits.min_gain}, the smallest gain worth having")
+    if math.isnan(lost) or lost > limits.max_loss:
+        return replace(trial, why=f"{limits.guard} gets worse by {lost:.4f}")
+    return replace(trial, status="improved")
+
+
+def _failed(candidate: Candidate, score: str, repeats: int, why: str) -> Trial:
+    fix = candidate.fix
+    return Trial(candidate.code, fix.title, fix.edits, False, "error", score, None, None, repeats, why=why)

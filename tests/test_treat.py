@@ -1,0 +1,151 @@
+"""A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
+
+import numpy as np
+import pytest
+
+from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Table, Where
+from bindoctor.readers import open_dataset, table_source
+from bindoctor.rows import rows_of
+from bindoctor.splits import locked_part
+from bindoctor.treat import correct, treat
+
+QUICK = Recipe().edited({"train.epochs": 12, "model.hidden": (16,), "optimizer.learning-rate": 0.01})
+STANDARDISE = Fix("standardise", {"features.scale": "standard"})
+ONE_UNIT = Fix("one hidden unit and no learning to speak of", {"optimizer.learning-rate": 1e-7})
+
+
+def offering(*fixes: Fix):  # type: ignore[no-untyped-def]
+    def diagnose(evidence: Evidence) -> list[Finding]:
+        return [Finding("something", Where("recipe"), fixes=fixes, code="XX001", slug="something")]
+
+    return diagnose
+
+
+def dataset(cells: dict[str, object]) -> Dataset:
+    table = Table({name: list(values) for name, values in cells.items()})  # type: ignore[call-overload]
+    return open_dataset(table_source(table), "y")
+
+
+def learnable(rows: int = 500, *, positives: float = 0.4, signal: float = 2.0, scale: float = 1e4) -> dict[str, object]:
+    random = np.random.default_rng(7)
+    y = random.random(rows) < positives
+    return {
+        "income": (random.normal(size=rows) + signal * y) * scale,
+        "age": random.normal(size=rows) + 0.5 * y,
+        "noise": random.normal(size=rows),
+        "y": y.astype(int),
+    }
+
+
+def test_a_fix_that_helps_is_verified_on_locked_rows() -> None:
+    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE, ONE_UNIT), repeats=3)
+    assert done.status == "verified", done.why
+    assert done.edits == {"features.scale": "standard"}
+    assert done.after["log-loss"] < done.before["log-loss"]
+    assert done.gain is not None and done.gain.low < done.gain.shrunken < done.gain.high
+    assert done.gain.shrunken < done.gain.raw
+    by_title = {trial.title: trial for trial in done.trials}
+    assert by_title["standardise"].kept
+    assert not by_title[ONE_UNIT.title].kept
+
+
+def test_two_placebos_are_always_run_and_shown() -> None:
+    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE), repeats=2)
+    placebos = [trial for trial in done.trials if trial.placebo]
+    assert len(placebos) >= 2
+    assert all(trial.repeats == 2 and not trial.kept for trial in placebos)
+
+
+def test_a_hopeless_fix_is_dropped_before_its_repeats_are_used_up() -> None:
+    done = treat(dataset(learnable(scale=1)), QUICK, offering(ONE_UNIT), repeats=3)
+    (trial,) = [trial for trial in done.trials if not trial.placebo]
+    assert trial.status == "dropped-early"
+    assert trial.repeats == 1
+    assert done.status == "nothing-to-do"
+    assert done.recipe == QUICK
+
+
+def test_no_trial_ever_sees_the_locked_rows() -> None:
+    cells = learnable()
+    untouched = dataset(cells)
+    rows = rows_of(untouched, QUICK)
+    _, locked = locked_part(rows, QUICK.split, seed=0)
+    income = np.array(cells["income"])
+    income[locked] = income[locked][::-1] * 50
+    before = treat(untouched, QUICK, offering(STANDARDISE), repeats=2)
+    after = treat(dataset({**cells, "income": income}), QUICK, offering(STANDARDISE), repeats=2)
+    assert [trial.gain for trial in after.trials] == [trial.gain for trial in before.trials]
+    assert after.before != before.before
+
+
+def test_the_same_seed_gives_the_same_treatment() -> None:
+    first, second = (treat(dataset(learnable(200)), QUICK, offering(STANDARDISE), repeats=2, seed=3) for _ in range(2))
+    assert first.trials == second.trials
+    assert first.after == second.after
+
+
+def test_pure_noise_is_never_verified() -> None:
+    random = np.random.default_rng(1)
+    noise = {name: random.normal(size=500) * 1000 for name in "abcd"} | {"y": random.integers(0, 2, 500)}
+    fixes = (STANDARDISE, Fix("weight decay", {"optimizer.kind": "adamw", "optimizer.weight-decay": 1.0}))
+    done = treat(dataset(noise), QUICK, offering(*fixes), repeats=2)
+    assert done.status != "verified"
+    assert done.recipe == QUICK
+
+
+def test_a_correction_is_kept_although_the_score_falls() -> None:
+    cells = learnable(signal=0.5, scale=1)
+    cells["answer"] = np.array(cells["y"]) * 2.0 + 1
+    drop = Fix("drop 'answer'", {"data.drop+": ("answer",)}, Aim.CORRECT)
+    done = treat(dataset(cells), QUICK, offering(drop), repeats=1)
+    assert done.status == "corrected"
+    assert [correction.title for correction in done.corrections] == ["drop 'answer'"]
+    assert done.recipe.data.drop == ("answer",)
+    assert done.as_found["log-loss"] < done.honest["log-loss"]
+    assert "not comparable" in done.why
+
+
+def test_corrections_are_repeated_until_a_fresh_scan_offers_none() -> None:
+    def diagnose(evidence: Evidence) -> list[Finding]:
+        assert evidence.profile is not None
+        first = next(iter(evidence.profile.columns), None)
+        fix = Fix(f"drop {first!r}", {"data.drop+": (first,)}, Aim.CORRECT)
+        return [Finding("", Where("column", str(first)), fixes=(fix,))] if len(evidence.profile.columns) > 1 else []
+
+    recipe, made, evidence = correct(dataset(learnable(50)), Recipe(), diagnose)
+    assert recipe.data.drop == ("income", "age")
+    assert len(made) == 2
+    assert evidence.profile is not None and list(evidence.profile.columns) == ["noise"]
+
+
+def test_too_few_rare_rows_mean_that_nothing_can_be_verified() -> None:
+    done = treat(dataset(learnable(300, positives=0.12)), QUICK, offering(STANDARDISE), repeats=1)
+    assert done.status == "cannot-verify"
+    assert "50" in done.why
+    assert done.recipe == QUICK
+
+
+def test_a_tuned_threshold_is_judged_by_the_score_it_is_tuned_for() -> None:
+    tuned = Fix("tuned threshold", {"decide.threshold": "tuned"})
+    recipe = QUICK.edited({"features.scale": "standard"})
+    done = treat(dataset(learnable(900, positives=0.1, signal=1.2)), recipe, offering(tuned), repeats=2)
+    (trial,) = [trial for trial in done.trials if trial.title == "tuned threshold"]
+    assert trial.score == "mcc"
+
+
+def test_a_baseline_that_collapses_is_scored_as_the_constant_answer() -> None:
+    cells = learnable(300, signal=0.0, scale=1)
+    dead = QUICK.edited({"optimizer.learning-rate": 1e-12, "model.hidden": (), "optimizer.l1": 0.0})
+    cells = {"x": np.full(300, 1e-9) * np.arange(300), "y": cells["y"]}
+    done = treat(dataset(cells), dead, offering(), repeats=1)
+    assert done.honest["roc-auc"] == pytest.approx(0.5, abs=0.05)
+    assert any("collapsed" in note for note in done.notes)
+
+
+def test_a_fix_that_cannot_be_trained_is_an_error_of_its_trial_only() -> None:
+    smote = Fix("SMOTE with more neighbours than rows", {"resample.method": "smote", "resample.neighbors": 5000})
+    done = treat(dataset(learnable()), QUICK, offering(smote, STANDARDISE), repeats=2)
+    by_title = {trial.title: trial for trial in done.trials}
+    assert by_title[smote.title].status == "error"
+    assert by_title[smote.title].why
+    assert by_title["standardise"].kept
