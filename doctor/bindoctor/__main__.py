@@ -1,0 +1,5 @@
+"""Runs the command line: ``python -m bindoctor``."""
+
+from bindoctor.cli import main
+
+main()

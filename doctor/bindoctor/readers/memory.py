@@ -1,0 +1,52 @@
+"""A table in memory as rows of text, as if it had been read from a CSV file."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from bindoctor.dataset import Source, Table
+from bindoctor.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class MemorySource:
+    """Text columns held in memory."""
+
+    frame: pl.DataFrame
+    name: str = "table"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the column names in order."""
+        return tuple(self.frame.columns)
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Yield all rows at once."""
+        yield self.frame
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the names and cells, in hex."""
+        return hashlib.sha256(self.frame.write_csv().encode()).hexdigest()
+
+
+def table_source(table: Table) -> Source:
+    """Return the table's cells as a CSV file would hold them: ``True`` as "true", 1.0 as "1.0", ``None`` and NaN blank.
+
+    Raises:
+        InputError: the columns differ in length, or there are none.
+    """
+    lengths = {name: len(cells) for name, cells in table.cells.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"table: its columns differ in length or there are none ({lengths}); give every row a cell.")
+    texts = {name: pl.Series(name, [_text(cell) for cell in cells], pl.String) for name, cells in table.cells.items()}
+    return MemorySource(pl.DataFrame(texts))
+
+
+def _text(cell: object) -> str | None:
+    if cell is None or cell != cell or cell == "":
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return str(cell)

@@ -1,0 +1,213 @@
+"""The report on a terminal."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bindoctor.findings import Aim, Finding, Severity
+from bindoctor.recipe import Change
+from bindoctor.report import Report
+from bindoctor.treatment import Treatment, Trial
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+STATUS_STYLES = {
+    "verified": "bold green",
+    "corrected": "bold cyan",
+    "not-confirmed": "bold yellow",
+    "cannot-verify": "bold yellow",
+    "nothing-to-do": "bold",
+    "improved": "green",
+    "worse": "red",
+    "error": "red",
+}
+AIM_WORDS = {Aim.CORRECT: "fix", Aim.IMPROVE: "try", Aim.ADVISE: "advice"}
+MAX_FIXES = 3
+
+
+def printable(text: object) -> str:
+    """Replace control characters, so that a cell of an untrusted file cannot steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
+    """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
+    console.print(_headline(report))
+    for finding in report.findings:
+        console.print()
+        console.print(_finding(finding, quiet=quiet))
+    console.print()
+    if report.treatment is not None:
+        print_treatment(report.treatment, console)
+        for path in report.written:
+            console.print(Text(f"written  {printable(path)}"))
+        console.print()
+    for line in _summary(report):
+        console.print(line)
+
+
+def print_treatment(treatment: Treatment, console: Console) -> None:
+    """Print the corrections, every trial, the confirmation and the recipe's difference."""
+    if treatment.corrections:
+        console.print(Text("Corrections", style="bold"), Text("(kept whatever they do to the score)", style="dim"))
+        for correction in treatment.corrections:
+            console.print(Padding(Text(f"{correction.code}  {printable(correction.title)}"), (0, 0, 0, 2)))
+        console.print(Padding(_score_of_corrections(treatment), (0, 0, 1, 2)))
+    if treatment.trials:
+        console.print(Text("Trials", style="bold"), Text("(same folds, same seeds; positive is better)", style="dim"))
+        console.print(_trials(treatment.trials))
+    for note in treatment.notes:
+        console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
+    console.print()
+    console.print(Text(treatment.status.replace("-", " ").upper(), style=STATUS_STYLES[treatment.status]), end=" ")
+    console.print(Text(printable(treatment.why) + "."))
+    console.print(_before_and_after(treatment))
+    if treatment.gain is not None:
+        gain = treatment.gain
+        console.print(
+            Text(
+                f"Expected gain in {treatment.score} on new rows: {gain.shrunken:.4f} (95 % interval "
+                f"{gain.low:.4f} to {gain.high:.4f}; measured {gain.raw:.4f}, shrunken for having been chosen)."
+            )
+        )
+    print_changes(treatment.original.changes(treatment.recipe), console)
+    console.print()
+
+
+def print_changes(changes: Sequence[Change], console: Console) -> None:
+    """Print the recipe's difference as removed and added lines."""
+    console.print(Text("\nRecipe" if changes else "\nThe recipe stays as it is.", style="bold"))
+    for change in changes:
+        console.print(Padding(Text(f"- {change.path} = {_value(change.before)}", style="red"), (0, 0, 0, 2)))
+        console.print(Padding(Text(f"+ {change.path} = {_value(change.after)}", style="green"), (0, 0, 0, 2)))
+
+
+def _headline(report: Report) -> Text:
+    data = report.data
+    shares = [
+        f"{printable(label)!r} {100 * count / max(1, sum(data.classes.values())):.3g} %"
+        for label, count in list(data.classes.items())[:6]
+    ]
+    more = f" and {len(data.classes) - 6} more" if len(data.classes) > 6 else ""
+    return Text.assemble(
+        (printable(data.path), "bold"),
+        f": {data.rows} rows, {data.columns} columns; target ",
+        (f"{printable(data.target)!r}", "bold"),
+        f" ({', '.join(shares)}{more}" + (f"; positive is {printable(data.positive)!r})" if data.positive else ")"),
+    )
+
+
+def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
+    severity = finding.severity or Severity.NOTE
+    head = Text.assemble(
+        (f"{severity.value:<8}", STYLES[severity]),
+        (finding.code, "bold"),
+        f" {finding.slug}",
+        (f"  {printable(finding.where)}", "dim"),
+        (f"  ({finding.confidence} confidence)" if finding.confidence != "high" else "", "dim"),
+    )
+    lines: list[RenderableType] = [head, Padding(Text(printable(finding.message)), (0, 0, 0, 8))]
+    if finding.rows is not None and finding.rows.first and not quiet:
+        first = ", ".join(str(row) for row in finding.rows.first[:8])
+        more = " …" if finding.rows.count > 8 else ""
+        lines.append(Padding(Text(f"rows {first}{more}", style="dim"), (0, 0, 0, 8)))
+    if not quiet:
+        lines.extend(
+            Padding(Text(f"{AIM_WORDS[fix.aim]}: {printable(fix.title)}", style="dim"), (0, 0, 0, 8))
+            for fix in finding.fixes[:MAX_FIXES]
+        )
+        if len(finding.fixes) > MAX_FIXES:
+            lines.append(Padding(Text(f"and {len(finding.fixes) - MAX_FIXES} more to try", style="dim"), (0, 0, 0, 8)))
+    return Group(*lines)
+
+
+def _score_of_corrections(treatment: Treatment) -> Text:
+    score = treatment.score
+    if not treatment.as_found:
+        return Text("The setup as found could not be trained.", style="dim")
+    found, honest = treatment.as_found[score], treatment.honest[score]
+    return Text(
+        f"{score} {found:.4f} as found, {honest:.4f} after them. The two are not comparable: the first was not honest, "
+        "and every gain below is measured from the second.",
+        style="dim",
+    )
+
+
+def _trials(trials: Iterable[Trial]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column("  rule")
+    table.add_column("fix", overflow="fold")
+    table.add_column("gain in", overflow="fold")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("t", justify="right", no_wrap=True)
+    table.add_column("runs", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for trial in trials:
+        verdict = Text(trial.status.replace("-", " "), style=STATUS_STYLES.get(trial.status, ""))
+        if trial.kept:
+            verdict.append(", kept", style="bold green")
+        elif trial.why:
+            verdict.append(f": {printable(trial.why)}", style="dim")
+        table.add_row(
+            f"  {trial.code or '–'}",
+            Text(printable(trial.title), style="dim" if trial.placebo else ""),
+            trial.score,
+            "–" if trial.gain is None else f"{trial.gain:+.4f}",
+            "–" if trial.t is None else f"{trial.t:+.1f}",
+            str(trial.repeats),
+            verdict,
+        )
+    return table
+
+
+def _before_and_after(treatment: Treatment) -> Table:
+    locked = treatment.status in ("verified", "not-confirmed")
+    place = f"{treatment.locked_rows} locked rows" if locked else "cross-validated"
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column(f"  {place}")
+    table.add_column("before", justify="right")
+    table.add_column("with the fixes" if treatment.status == "not-confirmed" else "after", justify="right")
+    if treatment.constant:
+        table.add_column("class shares", justify="right", style="dim")
+    for name in treatment.after or treatment.before:
+        row = [_number(values, name) for values in (treatment.before, treatment.after)]
+        row += [_number(treatment.constant, name)] if treatment.constant else []
+        table.add_row(f"  {name}", *row, style="bold" if name == treatment.score else "")
+    return table
+
+
+def _number(values: Mapping[str, float], name: str) -> str:
+    return f"{values[name]:.4f}" if name in values else "–"
+
+
+def _value(value: object) -> str:
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _summary(report: Report) -> Iterable[Text]:
+    by_severity = dict.fromkeys(Severity, 0)
+    for finding in report.findings:
+        by_severity[finding.severity or Severity.NOTE] += 1
+    counted = [f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in by_severity.items() if count]
+    passed = sum(outcome.status == "passed" for outcome in report.outcomes)
+    ignored = sum(outcome.status == "ignored" for outcome in report.outcomes)
+    parts = [", ".join(counted) or "No findings", f"{passed} rules passed"]
+    if ignored:
+        parts.append(f"{ignored} ignored")
+    yield Text("; ".join(parts) + ".", style="bold")
+    skipped: dict[str, list[str]] = {}
+    for outcome in report.outcomes:
+        if outcome.status == "skipped":
+            skipped.setdefault(outcome.why, []).append(outcome.rule.code)
+    for why, codes in skipped.items():
+        yield Text(f"{len(codes)} rules did not run ({why}): {', '.join(codes)}", style="dim")
+    if any("history" in why or "predictions" in why for why in skipped):
+        yield Text("'bindoctor check --train' trains the recipe and lets them run.", style="dim")
+    for outcome in report.outcomes:
+        if outcome.status == "error":
+            yield Text(f"rule {outcome.rule.code} broke: {printable(outcome.why)}", style="bold red")
+    for broken in report.broken_packs:
+        yield Text(f"rule pack {printable(broken)}", style="bold red")

@@ -1,0 +1,140 @@
+"""What one command found out, and its stable JSON form."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bindoctor.config import FailOn
+from bindoctor.examine import Outcome, findings_of
+from bindoctor.findings import Finding, Fix, Severity
+from bindoctor.treatment import Treatment
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What was looked at; ``classes`` maps each label to its rows."""
+
+    path: str
+    rows: int
+    columns: int
+    target: str
+    positive: str | None
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Outcomes, the treatment where there was one, the files written, and the exit code that follows."""
+
+    version: str
+    data: DataSummary
+    outcomes: tuple[Outcome, ...]
+    treatment: Treatment | None = None
+    written: tuple[str, ...] = ()
+    fail_on: FailOn = "warning"
+    broken_packs: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings, loudest first."""
+        return findings_of(self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 2 when a rule or a pack broke, 1 when a finding is as loud as ``fail_on``, else 0."""
+        if self.broken_packs or any(outcome.status == "error" for outcome in self.outcomes):
+            return 2
+        if self.fail_on == "never":
+            return 0
+        limit = Severity(self.fail_on).rank
+        return int(any(finding.severity and finding.severity.rank >= limit for finding in self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: plain values, no NaN or infinity (they become null)."""
+        values: dict[str, Any] = {
+            "schema": SCHEMA,
+            "tool": {"name": "bindoctor", "version": self.version},
+            "data": {
+                "path": self.data.path,
+                "rows": self.data.rows,
+                "columns": self.data.columns,
+                "target": self.data.target,
+                "positive": self.data.positive,
+                "classes": dict(self.data.classes),
+            },
+            "findings": [_finding(finding) for finding in self.findings],
+            "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],
+        }
+        if self.treatment is not None:
+            values["treatment"] = _treatment(self.treatment, self.written)
+        values["exit_code"] = self.exit_code
+        plain: dict[str, Any] = _plain(values)
+        return plain
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "slug": finding.slug,
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "message": finding.message,
+        "where": {"kind": finding.where.kind, "name": finding.where.name},
+        "measured": finding.measured,
+        "rows": {"count": finding.rows.count, "first": finding.rows.first}
+        if finding.rows
+        else {"count": 0, "first": []},
+        "fixes": [_fix(fix) for fix in finding.fixes],
+    }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {"title": fix.title, "aim": fix.aim, "edits": fix.edits}
+
+
+def _treatment(treatment: Treatment, written: Sequence[str]) -> dict[str, Any]:
+    gain = treatment.gain
+    return {
+        "status": treatment.status,
+        "corrections": [{"code": c.code, "title": c.title, "edits": c.edits} for c in treatment.corrections],
+        "score": treatment.score,
+        "before": treatment.before,
+        "after": treatment.after,
+        "gain": gain and {"raw": gain.raw, "shrunken": gain.shrunken, "low": gain.low, "high": gain.high},
+        "trials": [
+            {
+                "code": trial.code,
+                "title": trial.title,
+                "edits": trial.edits,
+                "placebo": trial.placebo,
+                "status": trial.status,
+                "gain": trial.gain,
+                "t": trial.t,
+                "repeats": trial.repeats,
+            }
+            for trial in treatment.trials
+        ],
+        "edits": treatment.edits,
+        "written": list(written),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turn mappings, sequences, enums and NumPy scalars into what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,114 @@
+"""Reads the rows that a recipe selects as typed columns, for training and for prediction."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bindoctor.dataset import Dataset, Rows, Source
+from bindoctor.errors import InputError
+from bindoctor.profile import Profile
+from bindoctor.recipe import Recipe
+from bindoctor.scan import scan
+from bindoctor.selection import Cells, read_cells, select
+
+Kind = Literal["number", "text"]
+
+
+def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) -> Rows:
+    """Return the rows that ``recipe`` selects: the rows, kinds and classes of their profile.
+
+    Number columns are Float64, text columns String as written. A row without a group is a group of its own.
+
+    Args:
+        dataset: the source and its target.
+        recipe: what is selected, and which columns are group and time.
+        profile: the scan of the same dataset under the same recipe; scanned anew when not given.
+
+    Raises:
+        InputError: as ``scan`` does, or rows without a target are left in, or the time column holds a cell that is
+        neither
+            a number nor an ISO date.
+    """
+    profile = profile or scan(dataset, recipe)
+    if profile.missing_target.count:
+        count, first = profile.missing_target.count, profile.missing_target.first[0]
+        raise InputError(
+            f"{dataset.source.name}: {count} row{'s have' if count > 1 else ' has'} no target {dataset.target!r} (the "
+            f"first is data row {first + 1}); fill them in, or set data.drop-missing-target = true in the recipe."
+        )
+    columns: dict[str, list[pl.Series]] = {name: [] for name in profile.columns}
+    keys: dict[str, list[Cells]] = {}
+    labels, row_ids = [], []
+    for chunk in select(dataset, recipe):
+        for name, cells in chunk.columns.items():
+            columns[name].append(cells.numbers if profile.columns[name].kind == "number" else cells.written)
+        for name, cells in chunk.keys.items():
+            keys.setdefault(name, []).append(cells)
+        labels.append(chunk.labels)
+        row_ids.append(chunk.rows)
+    indices = pl.concat(labels).replace_strict(
+        list(profile.classes), list(range(len(profile.classes))), return_dtype=pl.Int64
+    )
+    group, time = recipe.split.group, recipe.split.time
+    return Rows(
+        features=pl.DataFrame({name: pl.concat(parts) for name, parts in columns.items()}),
+        labels=indices.to_numpy(),
+        classes=profile.classes,
+        row_ids=np.concatenate(row_ids),
+        groups=_groups(keys[group]) if group else None,
+        order=_order(dataset.source, time, keys[time]) if time else None,
+    )
+
+
+def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> pl.DataFrame:
+    """Return columns of a source for prediction, read as ``recipe`` reads them; the target may be absent.
+
+    Args:
+        source: the rows to predict.
+        recipe: the recipe that the model was trained with.
+        columns: the model's columns and kinds; a cell of a number column that is no number becomes null.
+
+    Raises:
+        InputError: the source lacks one of the columns.
+    """
+    absent = [name for name in columns if name not in source.columns]
+    if absent:
+        raise InputError(
+            f"{source.name}: the model needs the column{'s' if len(absent) > 1 else ''} "
+            f"{', '.join(map(repr, absent))}, which the file does not have; add what is missing."
+        )
+    frames = []
+    for batch in source.batches():
+        cells = {name: read_cells(batch[name], recipe.data) for name in columns}
+        frames.append(pl.DataFrame({n: c.numbers if columns[n] == "number" else c.written for n, c in cells.items()}))
+    return pl.concat(frames)
+
+
+def _groups(parts: list[Cells]) -> npt.NDArray[np.int64]:
+    """Number the groups; a row without one gets a number of its own, so that it is on one side of a split only."""
+    texts = pl.concat([cells.stripped for cells in parts])
+    numbers = texts.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    alone = np.flatnonzero(numbers == 0)
+    numbers[alone] = numbers.max(initial=0) + 1 + np.arange(len(alone))
+    return numbers
+
+
+def _order(source: Source, column: str, parts: list[Cells]) -> npt.NDArray[np.float64]:
+    """Return times as numbers: numbers as they are, ISO dates in microseconds."""
+    texts = pl.concat([cells.stripped for cells in parts])
+    times = pl.concat([cells.numbers for cells in parts])
+    if times.null_count():
+        dates = texts.str.replace("T", " ", literal=True)
+        times = dates.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False).fill_null(
+            dates.str.to_datetime("%Y-%m-%d", strict=False)
+        )
+    if times.null_count():
+        bad = int(times.is_null().arg_true()[0])
+        raise InputError(
+            f"{source.name}: split.time names {column!r}, which cannot be ordered: {times.null_count()} cells are "
+            f"neither numbers nor ISO dates such as 2024-01-31 or 2024-01-31 12:00:00, for example {texts[bad]!r}."
+        )
+    return times.cast(pl.Int64 if times.dtype.is_temporal() else pl.Float64).cast(pl.Float64).to_numpy()

@@ -1,0 +1,167 @@
+"""Scans the rows that a recipe selects, chunk by chunk, into a profile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from bindoctor.column_states import ColumnPlan, ColumnState, Counts, Floats, Shape
+from bindoctor.dataset import Dataset
+from bindoctor.errors import InputError
+from bindoctor.hashing import row_number_hash
+from bindoctor.number_states import NumberState
+from bindoctor.profile import Profile
+from bindoctor.recipe import Recipe
+from bindoctor.row_states import RowState
+from bindoctor.selection import Cells, Chunk, select
+from bindoctor.summary import summarise
+
+MAX_CLASSES = 100
+HEAD_ROWS = 4096
+MIN_SHAPED_SHARE = 0.9
+SHAPES: Mapping[Shape, str] = {
+    "date": r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?$",
+    "uuid": r"^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,128})$",
+}
+
+
+def scan(dataset: Dataset, recipe: Recipe) -> Profile:
+    """Read the rows that ``recipe`` selects once, in bounded memory, and return their profile.
+
+    Raises:
+        InputError: the source cannot be read, the recipe does not fit it, no row is left, the target has fewer than two
+            classes or more than ``MAX_CLASSES``, or the given positive class is none of them.
+    """
+    state: ScanState | None = None
+    for chunk in select(dataset, recipe):
+        if state is None:
+            state = ScanState(plan_of(chunk, dataset))
+        state.update(chunk)
+    if state is None:
+        raise InputError(f"{dataset.source.name}: the recipe leaves no row of it; relax [recipe.data].")
+    return state.finish()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What states must agree on to be merged: the columns, the target, and a centre and a scale for each column."""
+
+    source: str
+    target: str
+    positive: str
+    columns: tuple[ColumnPlan, ...]
+
+    @property
+    def numeric(self) -> tuple[ColumnPlan, ...]:
+        """Return the columns whose numbers' statistics are kept."""
+        return tuple(column for column in self.columns if column.numeric)
+
+
+def plan_of(head: Chunk, dataset: Dataset) -> Plan:
+    """Plan a scan after a look at its first chunk."""
+    columns = tuple(_column_plan(name, cells) for name, cells in head.columns.items())
+    return Plan(dataset.source.name, dataset.target, dataset.positive, columns)
+
+
+@dataclass(eq=False)
+class ScanState:
+    """The running statistics of a scan.
+
+    States of the same plan that have seen different runs of rows can be merged in any order: counts come out the
+    same, sums equal but for rounding.
+    """
+
+    plan: Plan
+    labels: list[str] = field(default_factory=list)
+    columns: list[ColumnState] = field(init=False)
+    numbers: NumberState = field(init=False)
+    rows: RowState = field(default_factory=RowState)
+
+    def __post_init__(self) -> None:
+        self.columns = [ColumnState(column) for column in self.plan.columns]
+        self.numbers = NumberState(self.plan.numeric)
+
+    def update(self, chunk: Chunk) -> None:
+        """Take in the next rows.
+
+        Raises:
+            InputError: the target has more than ``MAX_CLASSES`` levels.
+        """
+        codes = self._codes(chunk.labels)
+        size = len(self.labels) + 1
+        row_hashes = row_number_hash(chunk.rows)
+        for state, cells in zip(self.columns, chunk.columns.values(), strict=True):
+            state.update(cells, codes, chunk.rows, row_hashes, size)
+        self.numbers.update(self._matrix(chunk), codes, chunk.rows, size)
+        self.rows.update(chunk.feature_hashes, codes, chunk.rows)
+
+    def merge(self, other: "ScanState") -> None:
+        """Take in what another state of the same plan has seen.
+
+        Raises:
+            InputError: the target has more than ``MAX_CLASSES`` levels.
+        """
+        self._add_labels(other.labels)
+        codes = np.array([0, *(self.labels.index(label) + 1 for label in other.labels)], dtype=np.int64)
+        size = len(self.labels) + 1
+        for mine, theirs in zip(self.columns, other.columns, strict=True):
+            mine.merge(theirs, codes, size)
+        self.numbers.merge(other.numbers, codes, size)
+        self.rows.merge(other.rows, codes)
+
+    def finish(self) -> Profile:
+        """Return the profile of all rows seen; the state stays as it is.
+
+        Raises:
+            InputError: the target has fewer than two classes, or the given positive class is none of them.
+        """
+        where, found = f"{self.plan.source}: the target {self.plan.target!r}", sorted(self.labels)
+        if not found:
+            raise InputError(f"{where} is missing in every row; name another column with --target.")
+        if len(found) == 1:
+            raise InputError(f"{where} is {found[0]!r} in every row; a classifier needs two classes.")
+        if self.plan.positive and self.plan.positive not in found:
+            raise InputError(
+                f"{where} has no level {self.plan.positive!r}; its levels are {', '.join(map(repr, found))}."
+            )
+        return summarise(self.columns, self.numbers, self.rows, self.labels, self.plan.positive)
+
+    def _matrix(self, chunk: Chunk) -> Floats:
+        """Return the numeric columns' numbers, shape (n, p), NaN where missing."""
+        matrix = np.empty((len(chunk.rows), len(self.plan.numeric)))
+        for position, column in enumerate(self.plan.numeric):
+            matrix[:, position] = chunk.columns[column.name].numbers.to_numpy()
+        return matrix
+
+    def _codes(self, labels: pl.Series) -> Counts:
+        self._add_labels(labels.drop_nulls().unique(maintain_order=True).to_list())
+        codes = {label: code for code, label in enumerate(self.labels, start=1)}
+        replaced = labels.replace_strict(list(codes), list(codes.values()), default=0, return_dtype=pl.Int64)
+        return replaced.fill_null(0).to_numpy()
+
+    def _add_labels(self, labels: Sequence[str]) -> None:
+        self.labels.extend(label for label in labels if label not in self.labels)
+        if len(self.labels) > MAX_CLASSES:
+            raise InputError(
+                f"{self.plan.source}: the target {self.plan.target!r} has over {MAX_CLASSES} different values, such as "
+                f"{', '.join(map(repr, self.labels[:3]))}: no class but an amount or a name; name another --target."
+            )
+
+
+def _column_plan(name: str, cells: Cells) -> ColumnPlan:
+    texts = cells.stripped.filter(cells.stripped.is_not_null() & cells.numbers.is_null())
+    numbers = cells.numbers.drop_nulls().head(HEAD_ROWS).to_numpy()
+    centre, scale = 0.0, 1.0
+    if len(numbers):
+        low, centre, high = (float(q) for q in np.quantile(numbers, [0.25, 0.5, 0.75]))
+        # The floor keeps (x − centre) / scale from overflowing where the quartiles are equal but for rounding.
+        scale = max(high - low or float(np.std(numbers)), 1e-12 * float(np.abs(numbers).max()))
+    return ColumnPlan(name, not len(texts), centre, scale if 0 < scale < np.inf else 1.0, _shape(texts.head(HEAD_ROWS)))
+
+
+def _shape(texts: pl.Series) -> Shape:
+    for shape, pattern in SHAPES.items():
+        if len(texts) and texts.str.contains(pattern).sum() >= MIN_SHAPED_SHARE * len(texts):
+            return shape
+    return ""

@@ -1,0 +1,165 @@
+"""Brings together what a command works on: settings, data, rules, and the folder that results go to."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bindoctor.config import FILE_NAME, Config, DataSettings, FailOn, check_rule_options, find_config, load_config
+from bindoctor.dataset import Dataset
+from bindoctor.errors import InputError
+from bindoctor.evidence import Evidence
+from bindoctor.examine import Outcome, examine
+from bindoctor.outputs import RunKey
+from bindoctor.profile import Profile
+from bindoctor.readers import open_dataset, open_source
+from bindoctor.recipe import Recipe
+from bindoctor.registry import Registry, discover
+from bindoctor.report import DataSummary, Report
+from bindoctor.rules import Rule
+from bindoctor.scan import scan
+from bindoctor.version import VERSION
+
+OUT_FOLDER = "bindoctor-out"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One command's inputs, opened and checked."""
+
+    config: Config
+    dataset: Dataset
+    registry: Registry
+    rules: tuple[Rule, ...]
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def out(self) -> Path:
+        """Return the folder that results are written to and read back from."""
+        return self.config.folder / OUT_FOLDER
+
+    @property
+    def config_path(self) -> Path:
+        """Return the settings file, whether it exists yet or not."""
+        return self.config.path or Path(FILE_NAME)
+
+    @property
+    def data_digest(self) -> str:
+        """Return a digest of the data's content and of what is asked of it."""
+        text = f"{self.dataset.source.digest()}\n{self.dataset.target}\n{self.dataset.positive}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def evidence(self) -> Evidence:
+        """Scan the data as the settings' recipe selects it; without one, as the naive first recipe does."""
+        recipe = self.config.recipe
+        profile = scan(self.dataset, recipe)
+        if not self.config.has_recipe:
+            recipe = first_recipe(profile)
+        return Evidence(self.dataset, profile, recipe)
+
+    def run_key(self, evidence: Evidence) -> RunKey:
+        """Return what identifies a run of the evidence's recipe on this data."""
+        assert evidence.recipe is not None
+        return RunKey(evidence.recipe.digest(), self.data_digest)
+
+    def examine(self, evidence: Evidence) -> tuple[Outcome, ...]:
+        """Ask the selected rules about evidence."""
+        return examine(self.rules, evidence, options=self.options, ignores=self.config.ignores)
+
+    def report(self, outcomes: Sequence[Outcome], evidence: Evidence, fail_on: str | None) -> Report:
+        """Put together what a command reports."""
+        assert evidence.profile is not None
+        return Report(
+            VERSION,
+            summarise(self.dataset, evidence.profile),
+            tuple(outcomes),
+            fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
+            broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
+        )
+
+
+def open_workspace(
+    data: Path | None,
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    extend_select: Sequence[str] = (),
+) -> Workspace:
+    """Read the settings in the current folder and open the data they or the caller name.
+
+    Settings of another data file do not apply to ``data``: given explicitly, it is looked at with its own defaults
+    unless the settings name the same file or none.
+
+    Raises:
+        InputError: no data, or anything in settings, data or selection that cannot be used.
+    """
+    config = load_config(find_config(Path()))
+    path = _data_path(config, data)
+    settings = config.data if data is None or _same_file(config, data) else DataSettings()
+    if data is not None and config.data.path and not _same_file(config, data):
+        config = replace(config, recipe=Recipe(), has_recipe=False, data=settings)
+    registry = discover()
+    options = check_rule_options(config, registry)
+    dataset = open_dataset(open_source(path), target or settings.target or None, positive or settings.positive)
+    stored = DataSettings(settings.path or str(path), dataset.target, positive or settings.positive)
+    return Workspace(
+        replace(config, data=stored),
+        dataset,
+        registry,
+        _select(registry, config, select, ignore, extend_select),
+        {code: dict(values) for code, values in options.items()},
+    )
+
+
+def first_recipe(profile: Profile) -> Recipe:
+    """Return the setup most people start from, with the loss that the number of classes asks for."""
+    if len(profile.classes) > 2:
+        return Recipe().edited({"loss.kind": "cross-entropy"})
+    return Recipe()
+
+
+def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
+    """Return the report's description of the data."""
+    return DataSummary(
+        dataset.source.name,
+        profile.rows,
+        len(dataset.source.columns),
+        dataset.target,
+        profile.classes[1] if len(profile.classes) == 2 else None,
+        dict(zip(profile.classes, profile.class_counts, strict=True)),
+    )
+
+
+def _data_path(config: Config, data: Path | None) -> Path:
+    if data is not None:
+        return data
+    if not config.data.path:
+        where = f"{config.path} names none under [data] path" if config.path else f"there is no {FILE_NAME} here"
+        raise InputError(
+            f"no data file given, and {where}; run 'bindoctor check DATA.csv' or 'bindoctor init DATA.csv'."
+        )
+    return config.folder / config.data.path
+
+
+def _same_file(config: Config, data: Path) -> bool:
+    return bool(config.data.path) and (config.folder / config.data.path).resolve() == data.resolve()
+
+
+def _select(
+    registry: Registry, config: Config, select: Sequence[str], ignore: Sequence[str], extend_select: Sequence[str]
+) -> tuple[Rule, ...]:
+    source = str(config.path)
+    if select:
+        chosen = registry.select(select, option="--select")
+    else:
+        chosen = registry.select(config.check.select, option=f"{source}: check.select")
+    extended = registry.select(extend_select, option="--extend-select")
+    extended += registry.select(config.check.extend_select, option=f"{source}: check.extend-select")
+    ignored = registry.select(ignore, option="--ignore")
+    codes = {rule.code for rule in (*chosen, *extended)} - {rule.code for rule in ignored}
+    return tuple(rule for rule in registry.rules if rule.code in codes)

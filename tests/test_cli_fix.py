@@ -1,0 +1,137 @@
+"""``bindoctor fix`` as a user meets it: nothing is written unless asked, and what is written can be taken back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import Cli
+
+SETTINGS = """# Our loan model.
+[data]
+path = "small_loan.csv"
+target = "Personal Loan"
+
+[recipe.train]
+epochs = 15        # enough to see something
+batch-size = 64
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, small_loan: Path) -> Path:
+    (tmp_path / "small_loan.csv").write_bytes(small_loan.read_bytes())
+    (tmp_path / "bindoctor.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def test_fix_shows_everything_and_writes_nothing(cli: Cli, folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = cli("fix")
+    assert done.returncode == 0, done.stderr
+    for part in ("BD103", "Corrections", "Trials", "placebo", "locked rows", "VERIFIED", '+ features.scale = "'):
+        assert part in done.stdout
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_apply_writes_the_verified_recipe_and_undo_takes_it_back(cli: Cli, folder: Path) -> None:
+    data = (folder / "small_loan.csv").read_bytes()
+    done = cli("fix", "--apply", "--output-format", "json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    treatment = report["treatment"]
+    assert list(treatment) == [
+        *("status", "corrections", "score", "before", "after", "gain", "trials", "edits", "written"),
+    ]
+    assert treatment["status"] == "verified"
+    assert set(treatment["gain"]) == {"raw", "shrunken", "low", "high"}
+    assert treatment["after"]["log-loss"] < treatment["before"]["log-loss"]
+    assert {"code", "title", "edits", "placebo", "status", "gain", "t", "repeats"} == set(treatment["trials"][0])
+    assert {"BD110"} <= {correction["code"] for correction in treatment["corrections"]}
+
+    settings = (folder / "bindoctor.toml").read_text()
+    assert "# Our loan model." in settings
+    assert "# enough to see something" in settings
+    assert 'drop = ["ID"]' in settings
+    out = folder / "bindoctor-out"
+    assert json.loads((out / "report.json").read_text()) == report
+    for name in ("model/weights.safetensors", "model/model.json", "history.csv", "metrics.json", "journal.jsonl"):
+        assert (out / name).is_file(), name
+    assert all(Path(folder / name).is_file() for name in treatment["written"])
+    assert not [path for path in out.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib", ".pt")]
+
+    checked = json.loads(cli("check", "--output-format", "json").stdout)
+    assert "BD103" not in {finding["code"] for finding in checked["findings"]}
+    assert "skipped" not in {o["status"] for o in checked["outcomes"] if o["code"].startswith(("BD4", "BD6"))}
+
+    predicted = cli("predict", "bindoctor-out", "small_loan.csv", "--output-file", "p.csv")
+    assert predicted.returncode == 0, predicted.stderr
+    table = pl.read_csv(folder / "p.csv")
+    assert table.columns == ["row", "p_0", "p_1", "decision"]
+    assert table.height == 1200
+
+    assert cli("undo").returncode == 0
+    assert (folder / "bindoctor.toml").read_text() == SETTINGS
+    assert (folder / "small_loan.csv").read_bytes() == data
+
+
+def test_undo_refuses_an_edited_file(cli: Cli, folder: Path) -> None:
+    nothing = cli("undo")
+    assert nothing.returncode == 2
+    assert "nothing to undo" in nothing.stderr
+
+
+def test_fix_without_settings_creates_them(cli: Cli, tmp_path: Path, small_loan: Path) -> None:
+    table = pl.read_csv(small_loan, infer_schema=False).select("Income", "CCAvg", "Education", "Personal Loan")
+    table.head(400).write_csv(tmp_path / "loan.csv")
+    done = cli("fix", "loan.csv", "--target", "Personal Loan", "--apply", "--select", "BD103")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "bindoctor.toml").read_text()
+    assert 'path = "loan.csv"' in text
+    assert 'target = "Personal Loan"' in text
+    again = cli("fix", "--select", "BD110")
+    assert again.returncode == 0, again.stderr
+    assert cli("undo").returncode == 0
+    assert not (tmp_path / "bindoctor.toml").exists()
+
+
+def test_fewer_rows_than_folds_are_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("x,y\n1,a\n2,b\n3,a\n4,b\n")
+    done = cli("fix", "few.csv", "--target", "y", "--apply")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]
+
+
+def test_ctrl_c_leaves_everything_as_it_was(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bindoctor", "fix", "--apply"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_missing_extra_is_named_with_what_to_install(folder: Path) -> None:
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a);"
+        "sys.argv = ['bindoctor', 'fix']; from bindoctor.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'bindoctor[train]'" in done.stderr
