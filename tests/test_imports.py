@@ -19,15 +19,17 @@ HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skop
 
 VALUES = "errors findings recipe dataset profile history predictions evidence scores treatment version"
 READING = "readers selection hashing tokens classes column_states number_states row_states summary scan rows"
+RECORDS = "files journal outputs"
 RULES = "rules registry examine testing explain config"
-TRAINING = "build losses loop boosting prepare resampling splits decide train final store script"
+TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"
 TREATMENT = "verdict laboratory race course confirm treat"
-EDGES = "files journal outputs workspace first report render cli __main__"
+EDGES = "workspace first report render cli __main__"
 
 LAYERS = {
     "face": "__init__",
     "values": VALUES,
     "reading": READING,
+    "records": RECORDS,
     "rules": RULES,
     "training": TRAINING,
     "treatment": TREATMENT,
@@ -40,9 +42,10 @@ MAY_IMPORT = {
     "values": {"values"},
     "reading": {"values", "reading"},
     "rules": {"values", "reading", "rules"},
-    "training": {"values", "reading", "training"},
+    "records": {"values", "records"},
+    "training": {"values", "reading", "records", "training"},
     "treatment": {"values", "reading", "training", "treatment"},
-    "edges": {"face", "values", "reading", "rules", "edges"},
+    "edges": {"face", "values", "reading", "records", "rules", "edges"},
 }
 """What a layer's modules import when they are imported."""
 

@@ -1,5 +1,5 @@
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -237,7 +237,7 @@ def test_a_table_with_columns_of_different_length_is_refused() -> None:
         table_source(Table({"x": [1, 2], "y": [1]}))
 
 
-def source_of(**columns: list[object]) -> Source:
+def source_of(**columns: Sequence[object]) -> Source:
     return table_source(Table(columns))
 
 
@@ -248,7 +248,7 @@ def test_a_named_target_is_taken_and_nothing_is_guessed() -> None:
 
 def test_a_number_that_names_no_column_is_a_position() -> None:
     assert open_dataset(source_of(a=[1], b=[2]), "1").target == "b"
-    assert open_dataset(source_of(**{"1": [1], "b": [2]}), "1").target == "1"
+    assert open_dataset(table_source(Table({"1": [1], "b": [2]})), "1").target == "1"
 
 
 @pytest.mark.parametrize("target", ["incme", "7", "-1"])
@@ -259,7 +259,7 @@ def test_a_target_that_is_not_there_is_refused_with_near_names(target: str) -> N
 
 @pytest.mark.parametrize("name", ["Target", "LABEL", "class", "y", "Outcome "])
 def test_a_column_with_a_usual_name_is_guessed_and_said_so(name: str) -> None:
-    dataset = open_dataset(source_of(**{"a": [1], name: [2], "z": [3]}), None)
+    dataset = open_dataset(table_source(Table({"a": [1], name: [2], "z": [3]})), None)
     assert dataset.target == name
     assert repr(name) in dataset.guessed
 

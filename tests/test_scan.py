@@ -101,7 +101,7 @@ def test_any_split_into_chunks_merged_in_any_order_gives_the_same_profile(
         whole = ScanState(plan)
         whole.update(chunk)
         cuts = sorted(random.sample(range(1, len(chunk.rows)), k=random.randint(0, min(6, len(chunk.rows) - 1))))
-        states = []
+        states: list[ScanState] = []
         for start, stop in zip([0, *cuts], [*cuts, len(chunk.rows)], strict=True):
             if states and random.random() < 0.3:
                 states[-1].update(part_of(chunk, start, stop))
@@ -193,6 +193,16 @@ def test_values_that_move_far_from_the_head_of_the_file_keep_their_precision() -
     assert moments.std == pytest.approx(x.std(), rel=1e-9)
 
 
+def test_numbers_too_large_to_square_are_infinitely_spread_and_break_nothing() -> None:
+    rng = np.random.default_rng(0)
+    moments = (
+        profile_of({"x": [*rng.normal(size=5998).tolist(), -1e300, -1e305], "y": [0, 1] * 3000}).columns["x"].moments
+    )
+    assert moments is not None
+    assert (moments.std, moments.skew, moments.minimum) == (math.inf, -math.inf, -1e305)
+    assert abs(moments.median) < 0.1
+
+
 def test_the_area_of_several_classes_is_the_largest_of_one_against_the_rest() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.integers(0, 30, 300), rng.integers(0, 3, 300)
@@ -230,7 +240,7 @@ def test_whole_and_strictly_rising_numbers_are_recognised(cells: list[object], i
 def test_correlations_are_those_over_the_rows_where_both_are_present() -> None:
     rng = np.random.default_rng(2)
     base = rng.normal(size=3000)
-    frame = pd.DataFrame({f"x{i}": 1e4 * i + base + rng.normal(0, 0.1 * i, 3000) for i in range(6)})
+    frame = pd.DataFrame({f"x{i}": 1e4 * i + base + rng.normal(0, 0.05 * i, 3000) for i in range(6)})
     frame = frame.mask(rng.random(frame.shape) < 0.1)
     profile = profile_of({**{name: frame[name].tolist() for name in frame}, "y": [0, 1] * 1500})
     expected = frame.corr()
@@ -319,14 +329,14 @@ def test_a_cast_to_number_makes_the_rest_missing_and_a_cast_to_text_keeps_it() -
 
 
 def test_repeated_rows_count_once_when_the_recipe_says_so() -> None:
-    columns = {"x": [1, 1, "1.0", 2, None, None], "y": [0, 0, 0, 1, 1, 1]}
+    columns: Columns = {"x": [1, 1, "1.0", 2, None, None], "y": [0, 0, 0, 1, 1, 1]}
     before, after = profile_of(columns), profile_of(columns, data(deduplicate=True))
     assert (before.rows, before.duplicates.count, before.duplicates.first) == (6, 3, (1, 2, 5))
     assert (after.rows, after.duplicates.count, after.class_counts) == (3, 0, (1, 2))
 
 
 def test_rows_without_target_are_listed_or_left_out() -> None:
-    columns = {"x": [1, 2, 3, 4], "y": ["no", None, " ", "yes"]}
+    columns: Columns = {"x": [1, 2, 3, 4], "y": ["no", None, " ", "yes"]}
     assert profile_of(columns).missing_target.first == (1, 2)
     assert profile_of(columns).labelled == 2
     after = profile_of(columns, data(drop_missing_target=True))
@@ -334,7 +344,7 @@ def test_rows_without_target_are_listed_or_left_out() -> None:
 
 
 def test_target_levels_are_renamed_and_merged() -> None:
-    columns = {"x": [1, 2, 3, 4], "y": ["no", "Yes", " yes", "?"]}
+    columns: Columns = {"x": [1, 2, 3, 4], "y": ["no", "Yes", " yes", "?"]}
     recipe = data(target_levels={"Yes": "yes"}, missing_tokens=("?",))
     profile = profile_of(columns, recipe)
     assert (profile.classes, profile.class_counts, profile.missing_target.count) == (("no", "yes"), (1, 2), 1)
@@ -351,12 +361,12 @@ def test_target_levels_are_renamed_and_merged() -> None:
     ],
 )
 def test_a_recipe_that_names_no_column_is_refused_with_near_names(recipe: Recipe) -> None:
-    with pytest.raises(InputError, match="'incom'.*'income'"):
+    with pytest.raises(InputError, match=r"'incom'.*'income'"):
         profile_of({"income": [1, 2], "y": [0, 1]}, recipe)
 
 
 def test_a_recipe_that_drops_the_target_is_refused() -> None:
-    with pytest.raises(InputError, match="drops? .*target|names the target"):
+    with pytest.raises(InputError, match="names the target 'y'"):
         profile_of({"x": [1, 2], "y": [0, 1]}, data(drop=("y",)))
 
 
@@ -443,14 +453,15 @@ def test_columns_without_repeated_values_are_paired_only_when_they_are_equal() -
 def test_the_row_number_tells_the_class_of_a_sorted_file() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 400)
+    area = roc_auc_score(y, np.arange(400))
     mixed = profile_of({"x": [1] * 400, "y": y.tolist()}).order_auc
-    assert mixed == pytest.approx(max(a := roc_auc_score(y, np.arange(400)), 1 - a))
+    assert mixed == pytest.approx(max(area, 1 - area))
     assert profile_of({"x": [1] * 400, "y": sorted(y.tolist())}).order_auc == 1.0
 
 
 def test_the_row_digest_ignores_the_order_of_rows_and_nothing_else() -> None:
-    columns = {"x": [1, 2, 3], "z": ["a", None, "c"], "y": [0, 1, 1]}
-    shuffled = {name: [cells[i] for i in (2, 0, 1)] for name, cells in columns.items()}
+    columns: Columns = {"x": [1, 2, 3], "z": ["a", None, "c"], "y": [0, 1, 1]}
+    shuffled: Columns = {name: [cells[i] for i in (2, 0, 1)] for name, cells in columns.items()}
     digest = profile_of(columns).row_digest
     assert profile_of(shuffled).row_digest == digest
     assert profile_of({**columns, "x": [1, 2, 4]}).row_digest != digest

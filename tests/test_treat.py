@@ -1,32 +1,37 @@
 """A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import pytest
 
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Table, Where
+from bindoctor.course import Diagnose
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
 from bindoctor.treat import correct, treat
+
+Cells = dict[str, np.ndarray]
 
 QUICK = Recipe().edited({"train.epochs": 12, "model.hidden": (16,), "optimizer.learning-rate": 0.01})
 STANDARDISE = Fix("standardise", {"features.scale": "standard"})
 ONE_UNIT = Fix("one hidden unit and no learning to speak of", {"optimizer.learning-rate": 1e-7})
 
 
-def offering(*fixes: Fix):  # type: ignore[no-untyped-def]
+def offering(*fixes: Fix) -> Diagnose:
     def diagnose(evidence: Evidence) -> list[Finding]:
         return [Finding("something", Where("recipe"), fixes=fixes, code="XX001", slug="something")]
 
     return diagnose
 
 
-def dataset(cells: dict[str, object]) -> Dataset:
-    table = Table({name: list(values) for name, values in cells.items()})  # type: ignore[call-overload]
+def dataset(cells: Mapping[str, Iterable[object]]) -> Dataset:
+    table = Table({name: list(values) for name, values in cells.items()})
     return open_dataset(table_source(table), "y")
 
 
-def learnable(rows: int = 500, *, positives: float = 0.4, signal: float = 2.0, scale: float = 1e4) -> dict[str, object]:
+def learnable(rows: int = 500, *, positives: float = 0.4, signal: float = 2.0, scale: float = 1e4) -> Cells:
     random = np.random.default_rng(7)
     y = random.random(rows) < positives
     return {

@@ -2,7 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from bindoctor import scores
 from bindoctor.errors import InputError
@@ -18,7 +20,8 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
     """Train scikit-learn's histogram gradient boosting (Ke et al. 2017) with its own defaults.
 
     Of the recipe's loss, optimizer and train sections only ``class_weight`` and ``patience`` have a meaning for trees;
-    early stopping watches the loss and keeps the trees it stopped at. An epoch of the curve is one round.
+    early stopping watches the loss and keeps the trees it stopped at. An epoch of the curve is one round. It runs on as
+    many threads as the caller has given to PyTorch.
 
     Raises:
         InputError: the training rows hold one class only.
@@ -31,17 +34,19 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
     estimator = HistGradientBoostingClassifier(
         early_stopping=valid is not None, n_iter_no_change=max(recipe.train.patience, 1), random_state=seed
     )
-    estimator.fit(
-        prepared.train.matrix,
-        prepared.train.labels,
-        sample_weight=weights[prepared.train.labels],
-        X_val=None if valid is None else valid.matrix,
-        y_val=None if valid is None else valid.labels,
-        sample_weight_val=None if valid is None else np.ones(len(valid.labels)),
-    )
-    train_curve = _curve(recipe, estimator, prepared.train, len(prepared.classes))
     watched = valid or prepared.test
-    valid_curve = [] if watched is None else _curve(recipe, estimator, watched, len(prepared.classes))
+    # On rows as few as a trial's, threads that wait for each other cost more than the trees.
+    with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
+        estimator.fit(
+            prepared.train.matrix,
+            prepared.train.labels,
+            sample_weight=weights[prepared.train.labels],
+            X_val=None if valid is None else valid.matrix,
+            y_val=None if valid is None else valid.labels,
+            sample_weight_val=None if valid is None else np.ones(len(valid.labels)),
+        )
+        train_curve = _curve(recipe, estimator, prepared.train, len(prepared.classes))
+        valid_curve = [] if watched is None else _curve(recipe, estimator, watched, len(prepared.classes))
     epochs = tuple(
         Epoch(
             number,
@@ -63,7 +68,8 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
 
 def boosting_probability(estimator: HistGradientBoostingClassifier, matrix: Matrix, classes: int) -> Floats:
     """Return class probabilities, float64 of shape (n, classes); 0 for a class without training rows."""
-    return _all_classes(estimator, estimator.predict_proba(matrix), classes)
+    with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
+        return _all_classes(estimator, estimator.predict_proba(matrix), classes)
 
 
 def _curve(

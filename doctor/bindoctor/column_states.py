@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -120,6 +121,7 @@ class Levels:
             row_sums[at] += part.row_sums
         return Levels(keys, pl.concat([self.texts, other.texts]).gather(chosen), first_rows[chosen], counts, row_sums)
 
+    @cached_property
     def numbers(self) -> Floats:
         """Return the levels as numbers, NaN where they are none, shape (m,)."""
         return self.texts.str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
@@ -144,7 +146,7 @@ class Sketch:
         if not plan.numeric:
             return cls(_smallest(mix(levels.keys)), np.zeros((size, 0), dtype=np.int64))
         bins = np.zeros((size, 2 * BINS_PER_SIDE), dtype=np.int64)
-        numbers = levels.numbers()
+        numbers = levels.numbers
         parsed = np.isfinite(numbers)
         at = bin_of(numbers[parsed], plan.centre, plan.scale)
         for code in range(size):

@@ -19,11 +19,13 @@ FailOn = Literal["error", "warning", "note", "never"]
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """``[data]``: the file, relative to the settings file, and its target."""
+    """``[data]``: the file, relative to the settings file, its target, and how to read it; "" is found out."""
 
     path: str = ""
     target: str = ""
     positive: str = ""
+    delimiter: str = ""
+    header: bool = True
 
 
 class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -148,10 +150,11 @@ def render_config(config: Config, text: str | None) -> str:
     document = tomlkit.parse(text or "")
     holder = document
     if config.path is not None and config.path.name == "pyproject.toml":
-        holder = document["tool"]["bindoctor"]  # type: ignore[index, assignment]
+        holder = document["tool"]["bindoctor"]
     data = holder.setdefault("data", tomlkit.table())
+    defaults = msgspec.to_builtins(DataSettings())
     for key, value in msgspec.to_builtins(config.data).items():
-        if value and data.get(key) != value:
+        if value != data.get(key, defaults[key]):
             data[key] = value
     update_document(holder, config.recipe)
     return tomlkit.dumps(document)

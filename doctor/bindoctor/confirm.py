@@ -9,10 +9,10 @@ import numpy.typing as npt
 from bindoctor import scores
 from bindoctor.dataset import Rows
 from bindoctor.final import train_final
-from bindoctor.laboratory import REPORTED, constant_probability
+from bindoctor.laboratory import REPORTED
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Recipe
-from bindoctor.train import TrainingFailed
+from bindoctor.train import TrainingFailed, constant_probability
 
 RESAMPLES = 1000
 

@@ -103,8 +103,7 @@ def write_documents(root: Path, rules: Sequence[Rule]) -> None:
 
 def _body(rule: Rule, level: int) -> list[str]:
     heading = "#" * level
-    needs = " and ".join(rule.needs) or "nothing"
-    lines = [f"*{rule.severity}* · needs {needs}", ""]
+    lines = [f"*{rule.severity}* · needs {', '.join(rule.needs) or 'nothing'}", ""]
     lines += [heading + line[2:] if line.startswith("## ") else line for line in rule.documentation.splitlines()]
     if rule.options:
         lines += [
@@ -118,19 +117,25 @@ def _body(rule: Rule, level: int) -> list[str]:
         ]
         lines += [f"| `{option.name}` | `{_toml(option.default)}` |" for option in rule.options]
     lines += ["", f"{heading} Examples"]
+    shown: set[str] = set()
     for situation in rule.flags:
-        lines += ["", *_flagged(rule, situation)]
+        lines += ["", *_flagged(rule, situation, shown)]
     lines += ["", "Passes:", "", *(f"- {situation.title}" for situation in rule.passes)]
     return lines
 
 
-def _flagged(rule: Rule, situation: Example) -> list[str]:
+def _flagged(rule: Rule, situation: Example, shown: set[str]) -> list[str]:
+    """Return an example with its findings and fixes; a change of the recipe is spelt out once a page."""
     lines = [f"Flags: {situation.title}"]
     for finding in findings_in(rule, situation):
-        lines += ["", f"> {_headline(rule, finding)}"]
+        lines += ["", f"> {_headline(rule, finding)}", ""]
         for fix in finding.fixes:
-            lines += ["", *_fix(fix, situation.recipe or Recipe())]
-    return lines
+            lines.append(f"- {fix.title} ({fix.aim.value})")
+            change = _diff(fix, situation.recipe or Recipe())
+            if change and change not in shown:
+                lines += ["", change, ""]
+                shown.add(change)
+    return [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if line or after]
 
 
 def _headline(rule: Rule, finding: Finding) -> str:
@@ -138,14 +143,13 @@ def _headline(rule: Rule, finding: Finding) -> str:
     return f"**{finding.where}**{loudness}: {finding.message}"
 
 
-def _fix(fix: Fix, recipe: Recipe) -> list[str]:
-    if not fix.edits:
-        return [f"- {fix.title} ({fix.aim.value})"]
-    changes = recipe.changes(recipe.edited(fix.edits))
-    lines = [f"- {fix.title} ({fix.aim.value})", "", "  ```diff"]
-    for change in changes:
-        lines += [f"  -{change.path} = {_toml(change.before)}", f"  +{change.path} = {_toml(change.after)}"]
-    return [*lines, "  ```"]
+def _diff(fix: Fix, recipe: Recipe) -> str:
+    lines = [
+        f"  {sign}{change.path} = {_toml(value)}"
+        for change in recipe.changes(recipe.edited(fix.edits))
+        for sign, value in (("-", change.before), ("+", change.after))
+    ]
+    return "\n".join(["  ```diff", *lines, "  ```"]) if lines else ""
 
 
 def _toml(value: Any) -> str:

@@ -88,6 +88,14 @@ class History:
         return out.getvalue()
 
 
+class TrainingFailed(Exception):  # noqa: N818
+    """Training gave no usable model: the message says how ("the loss became nan"), ``history`` how far it got."""
+
+    def __init__(self, why: str, history: History) -> None:
+        super().__init__(why)
+        self.history = history
+
+
 def read_history(path: Path) -> History:
     """Read a plain CSV (one line an epoch) or JSON (a list of objects, or an object of lists) of a training run.
 

@@ -15,27 +15,20 @@ from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_of
 from bindoctor.splits import Fold, derived_seed, repeated_folds
-from bindoctor.train import Prepared, TrainingFailed, fit_prepared, preparation_key, prepare
+from bindoctor.train import Prepared, constant_probability, fit_or_stand_in, fit_prepared, preparation_key, prepare
 
 REPEATS = 6
 FOLDS = 5
 REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
 
 
-def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int) -> npt.NDArray[np.float64]:
-    """Return the class shares of ``labels`` for every row, shape (rows, classes): the answer that ignores features."""
-    shares = np.bincount(labels, minlength=classes) / len(labels)
-    return np.tile(shares, (rows, 1))
-
-
 @dataclass(frozen=True, eq=False)
 class RepeatRun:
-    """One recipe over the folds of one repeat: raw out-of-fold predictions, and how many folds collapsed."""
+    """One recipe over the folds of one repeat: raw out-of-fold predictions, the mean curve, and why folds failed."""
 
     predictions: Predictions
-    history: History | None
-    collapsed: int
-    why: str = ""
+    history: History
+    failures: tuple[str, ...]
 
 
 FoldScores = Mapping[str, npt.NDArray[np.float64]]
@@ -61,8 +54,8 @@ class Attempt:
     def usable_score(self, name: str) -> npt.NDArray[np.float64]:
         """Return a score for each (repeat, fold), where it is worse than the constant answer's that one's instead.
 
-        Nobody would use a setup that is worse than ignoring the features. Measured from it, any change looks like a gain,
-        and its scores vary without bounds.
+        Nobody would use a setup that is worse than ignoring the features. Measured from it, any change looks like a
+        gain, and its scores vary without bounds.
         """
         constant = np.concatenate([by_fold[name] for by_fold in self.constant])
         better = np.maximum if scores.higher_is_better(name) else np.minimum
@@ -154,7 +147,7 @@ class Laboratory:
     def _run(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
         key = (msgspec.structs.replace(recipe, decide=Decide()).digest(), repeat, salt)
         known = self._runs.get(key)
-        if known is not None and (stand_in or not known.collapsed):
+        if known is not None and (stand_in or not known.failures):
             return known
         run = self._train(recipe, repeat, salt, stand_in=stand_in)
         self._runs[key] = run
@@ -168,23 +161,21 @@ class Laboratory:
         probability = np.zeros((len(rows), len(rows.classes)))
         fold_of = np.full(len(rows), -1, dtype=np.int64)
         histories: list[History] = []
-        collapsed, why = 0, ""
+        failures: list[str] = []
         for number, (train, test) in enumerate(self._parts[repeat]):
+            prepared = self._prepare(recipe, rows, repeat, number)
             seed = derived_seed(self._seed, repeat, number, salt)
-            try:
-                prepared = self._prepare(recipe, rows, repeat, number)
+            if stand_in:
+                probability[test], history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
+                failures += [failure] if failure else []
+            else:
                 probability[test], history = fit_prepared(recipe, prepared, seed=seed)
-                histories.append(history)
-            except TrainingFailed as error:
-                if not stand_in:
-                    raise
-                collapsed, why = collapsed + 1, str(error)
-                probability[test] = constant_probability(rows.labels[train], len(rows.classes), len(test))
+            histories.append(history)
             fold_of[test] = number
             self._fitted()
         held = np.flatnonzero(fold_of >= 0)
         predictions = Predictions(rows.classes, rows.labels[held], probability[held], rows.row_ids[held], fold_of[held])
-        return RepeatRun(predictions, History.mean(histories) if histories else None, collapsed, why)
+        return RepeatRun(predictions, History.mean(histories), tuple(failures))
 
     def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int) -> Prepared:
         key = (preparation_key(recipe), repeat, number)

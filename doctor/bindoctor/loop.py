@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bindoctor import scores
 from bindoctor.build import build_network, build_optimizer, build_schedule
 from bindoctor.errors import InputError
-from bindoctor.history import Epoch, History
+from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import (
     Objective,
     binary_targets,
@@ -24,10 +24,6 @@ from bindoctor.prepare import Matrix, Part, Prepared
 from bindoctor.recipe import Recipe
 
 MAX_ROWS_AT_ONCE = 65_536
-
-
-class TrainingFailed(Exception):  # noqa: N818
-    """Training gave no usable model; the message says how: "loss became nan in epoch 3"."""
 
 
 def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.Sequential, History]:
@@ -72,7 +68,8 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
             epochs.append(_epoch(number, train, valid, rate, norm))
             deciding = train if valid is None or prepared.valid is None else valid
             if not math.isfinite(train.loss + deciding.loss):
-                raise TrainingFailed(f"loss became {train.loss + deciding.loss} in epoch {number}")
+                why = f"the loss became {train.loss + deciding.loss} in epoch {number}"
+                raise TrainingFailed(why, History(tuple(epochs), first_loss))
             if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
                 schedule.step(deciding.loss)
             elif schedule is not None:

@@ -103,7 +103,10 @@ class NumberState:
         return np.clip(r, -1.0, 1.0)
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
-        """Return mean, population standard deviation and skewness of each column, shape (p,)."""
+        """Return mean, population standard deviation and skewness of each column, shape (p,).
+
+        The last two are infinite where the squares of the numbers are too large for a float.
+        """
         count, first, second, third = self.powers
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             shift, square, cube = first / count, second / count, third / count
@@ -112,6 +115,9 @@ class NumberState:
             constant = (variance <= 1e-15 * square) | (self.minimum == self.maximum)
             std = np.where(constant, 0.0, np.sqrt(variance))
             skew = np.where(constant, 0.0, central / variance**1.5)
+            overflown = (count > 0) & ~np.isfinite(skew)
+            std[overflown] = np.inf
+            skew[overflown] = np.copysign(np.inf, self.minimum + self.maximum)[overflown]
             return self._centre + self._scale * shift, self._scale * std, skew
 
     def increasing(self) -> npt.NDArray[np.bool_]:
@@ -163,6 +169,10 @@ def _segment(numbers: Floats, first_row: int) -> Segment:
         present = numbers[:, column]
         present = present[~np.isnan(present)]
         if len(present):
-            rising[column] = bool((np.diff(present[:64]) > 0).all()) and bool((np.diff(present) > 0).all())
+            rising[column] = _rises(present[:64]) and _rises(present)
             first[column], last[column] = present[0], present[-1]
     return Segment(first_row, rising, first, last)
+
+
+def _rises(numbers: Floats) -> bool:
+    return bool((numbers[1:] > numbers[:-1]).all())

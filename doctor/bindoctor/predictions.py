@@ -52,7 +52,7 @@ class Predictions:
             return self.decided
         if self.binary:
             return (self.positive >= self.threshold).astype(np.int64)
-        return self.probability.argmax(axis=1).astype(np.int64)
+        return np.argmax(self.probability, axis=1).astype(np.int64)
 
     def take(self, index: npt.NDArray[np.int64]) -> "Predictions":
         """Return the predictions at these positions, in this order."""

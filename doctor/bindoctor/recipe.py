@@ -26,7 +26,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     """One table of the recipe; keys are written with dashes."""
 
 
-class Data(Section):
+class Data(Section, frozen=True):
     """Which cells are read, and how.
 
     ``missing_tokens`` are cell texts read as missing in every column, ``missing_values`` in one column; ``casts``
@@ -42,7 +42,7 @@ class Data(Section):
     target_levels: dict[str, str] = {}
 
 
-class Split(Section):
+class Split(Section, frozen=True):
     """How rows are kept back: one validation part, or folds, optionally repeated.
 
     ``valid`` is the share that a holdout keeps back, and that early stopping cuts from the training rows. ``time``
@@ -59,7 +59,7 @@ class Split(Section):
     time: str = ""
 
 
-class Features(Section):
+class Features(Section, frozen=True):
     """How columns become numbers; every fitted step is fitted on training rows only.
 
     ``rare`` groups category levels with fewer training rows than this; ``transform`` and ``encode_columns`` hold
@@ -75,7 +75,7 @@ class Features(Section):
     rare: Count = 0
 
 
-class Resample(Section):
+class Resample(Section, frozen=True):
     """How training rows are resampled, inside training folds only; ``ratio`` is rare to common rows after it."""
 
     method: Literal[
@@ -93,7 +93,7 @@ class Resample(Section):
     neighbors: Number = 5
 
 
-class Model(Section):
+class Model(Section, frozen=True):
     """The estimator; ``hidden`` and what follows it belong to the MLP (logistic regression is an MLP without
     layers)."""
 
@@ -105,7 +105,7 @@ class Model(Section):
     prior_bias: bool = False
 
 
-class Loss(Section):
+class Loss(Section, frozen=True):
     """What training minimises; ``class_weight`` is "none", "balanced", or the positive class's weight."""
 
     kind: Literal["bce", "focal", "cross-entropy"] = "bce"
@@ -115,7 +115,7 @@ class Loss(Section):
     label_smoothing: Rate = 0.0
 
 
-class Optimizer(Section):
+class Optimizer(Section, frozen=True):
     """How weights are updated; 0 switches ``l1``, ``weight_decay``, ``momentum`` and ``clip_norm`` off."""
 
     kind: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
@@ -127,7 +127,7 @@ class Optimizer(Section):
     clip_norm: NonNegative = 0.0
 
 
-class Train(Section):
+class Train(Section, frozen=True):
     """How long training runs; ``patience`` 0 means no early stopping, otherwise it watches a validation part of the
     training rows."""
 
@@ -140,7 +140,7 @@ class Train(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
-class Decide(Section):
+class Decide(Section, frozen=True):
     """How probabilities become answers, and which score counts ("auto": log loss).
 
     A tuned threshold and a calibrator are fitted on out-of-fold probabilities; ``tune_for`` is the score the
@@ -167,7 +167,7 @@ class Change:
     after: Any
 
 
-class Recipe(Section):
+class Recipe(Section, frozen=True):
     """The whole recipe. ``Recipe()`` is the naive setup most people start from."""
 
     data: Data = Data()

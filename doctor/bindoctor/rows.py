@@ -106,9 +106,10 @@ def _order(source: Source, column: str, parts: list[Cells]) -> npt.NDArray[np.fl
             dates.str.to_datetime("%Y-%m-%d", strict=False)
         )
     if times.null_count():
-        bad = int(times.is_null().arg_true()[0])
+        bad = texts[int(times.is_null().arg_true()[0])]
         raise InputError(
-            f"{source.name}: split.time names {column!r}, which cannot be ordered: {times.null_count()} cells are "
-            f"neither numbers nor ISO dates such as 2024-01-31 or 2024-01-31 12:00:00, for example {texts[bad]!r}."
+            f"{source.name}: split.time names {column!r}, which cannot be ordered: {times.null_count()} of its cells "
+            f"({'the first is blank' if bad is None else f'such as {bad!r}'}) are neither numbers nor ISO dates "
+            "such as 2024-01-31 or 2024-01-31 12:00:00."
         )
     return times.cast(pl.Int64 if times.dtype.is_temporal() else pl.Float64).cast(pl.Float64).to_numpy()

@@ -104,8 +104,34 @@ def inner_validation(rows: Rows, split: Split, *, seed: int) -> Fold:
     Raises:
         InputError: there are too few rows or groups to cut a part off.
     """
-    possible = _stratifiable(rows, split.valid)
+    possible = stratifiable(rows, split.valid)
     return _cut(rows, split, split.valid, stratified=possible, shuffled=True, seed=seed)
+
+
+def stratifiable(rows: Rows, share: float) -> bool:
+    """Tell whether a share of the rows can be kept back with rows of every class on both sides."""
+    present = _counts(rows)
+    present = present[present > 0]
+    held_out = math.ceil(share * len(rows))
+    return bool(present.min() >= 2 and min(held_out, len(rows) - held_out) >= len(present))
+
+
+def group_parts(rows: Rows, groups: Index, share: float) -> Fraction:
+    """Return a share as so many of so many parts that whole groups fall into, of about equal size each.
+
+    A share of 0.15 is 3 parts of 20.
+
+    Raises:
+        InputError: there are too few groups.
+    """
+    count = len(np.unique(groups))
+    finest = min(MAX_GROUP_PARTS, count, int(_counts(rows).max()))
+    if finest < 2:
+        raise InputError(
+            f"the split's group column has {count} group{'s' if count != 1 else ''}, too few to keep any back."
+        )
+    nearest = Fraction(share).limit_denominator(finest)
+    return min(max(nearest, Fraction(1, finest)), Fraction(finest - 1, finest))
 
 
 def _cut(rows: Rows, split: Split, share: float, *, stratified: bool, shuffled: bool, seed: int) -> Fold:
@@ -119,7 +145,7 @@ def _cut(rows: Rows, split: Split, share: float, *, stratified: bool, shuffled: 
         return _fold(rows, np.argsort(rows.order, kind="stable")[len(rows) - held_out :])
     if not shuffled:
         return _fold(rows, _last_rows(rows, share, of_each_class=stratified))
-    if stratified and not _stratifiable(rows, share):
+    if stratified and not stratifiable(rows, share):
         raise InputError(f"{_rarest(rows)}, too few to keep {share:.0%} of every class back; collect rows of it.")
     _, test = train_test_split(
         np.arange(len(rows)), test_size=held_out, random_state=seed, stratify=rows.labels if stratified else None
@@ -128,15 +154,7 @@ def _cut(rows: Rows, split: Split, share: float, *, stratified: bool, shuffled: 
 
 
 def _cut_groups(rows: Rows, names: Index, share: float, *, stratified: bool, seed: int) -> Fold:
-    groups = len(np.unique(names))
-    finest = min(MAX_GROUP_PARTS, groups, int(_counts(rows).max()))
-    if finest < 2:
-        raise InputError(
-            f"the split's group column has {groups} group{'s' if groups != 1 else ''}, too few to keep any back."
-        )
-    # Whole groups fall into parts of about equal size; a share of 0.15 is then 3 parts of 20.
-    parts = Fraction(share).limit_denominator(finest)
-    parts = min(max(parts, Fraction(1, finest)), Fraction(finest - 1, finest))
+    parts = group_parts(rows, names, share)
     splits = _folds(rows, parts.denominator, stratified=stratified, shuffled=True, seed=seed)
     return _fold(rows, np.concatenate([test for _, test in splits[: parts.numerator]]))
 
@@ -178,13 +196,6 @@ def _counts(rows: Rows) -> Index:
 def _rarest(rows: Rows) -> str:
     counts = _counts(rows)
     return f"class {rows.classes[counts.argmin()]!r} has {counts.min()} row{'s' if counts.min() != 1 else ''}"
-
-
-def _stratifiable(rows: Rows, share: float) -> bool:
-    present = _counts(rows)
-    present = present[present > 0]
-    held_out = math.ceil(share * len(rows))
-    return bool(present.min() >= 2 and min(held_out, len(rows) - held_out) >= len(present))
 
 
 def _require_one_order(rows: Rows, split: Split) -> None:

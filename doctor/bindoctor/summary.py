@@ -82,7 +82,7 @@ def _levels(levels: Levels, codes: Counts) -> tuple[Level, ...]:
     by_class = levels.counts[codes].T.tolist()
     found = [
         Level(text, total, tuple(counts))
-        for text, total, counts in zip(levels.texts, totals.tolist(), by_class, strict=True)
+        for text, total, counts in zip(levels.texts.to_list(), totals.tolist(), by_class, strict=True)
     ]
     return tuple(sorted(found, key=lambda level: (-level.count, level.value)))
 
@@ -130,7 +130,7 @@ def _ascending(values: Levels | Sketch) -> tuple[Floats, Counts]:
     """
     if isinstance(values, Sketch):
         return np.empty(0), values.bins
-    numbers = values.numbers()
+    numbers = values.numbers
     order = np.argsort(numbers)
     return numbers[order], values.counts[:, order]
 

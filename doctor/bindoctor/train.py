@@ -14,8 +14,8 @@ from bindoctor.boosting import boosting_probability, train_boosting
 from bindoctor.build import Columns
 from bindoctor.dataset import Rows
 from bindoctor.decide import cross_decided
-from bindoctor.history import History
-from bindoctor.loop import MAX_ROWS_AT_ONCE, TrainingFailed, network_probability, train_network
+from bindoctor.history import History, TrainingFailed
+from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network
 from bindoctor.predictions import Predictions
 from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, transformed
 from bindoctor.recipe import Recipe
@@ -26,8 +26,10 @@ __all__ = [
     "Prepared",
     "Run",
     "TrainingFailed",
+    "constant_probability",
     "cross_fit",
     "fit",
+    "fit_or_stand_in",
     "fit_prepared",
     "preparation_key",
     "prepare",
@@ -75,10 +77,17 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What training a recipe on folds produced: the mean curve over folds, and out-of-fold predictions."""
+    """What training a recipe on folds produced.
+
+    Attributes:
+        history: the mean curve over folds.
+        predictions: out-of-fold predictions.
+        failures: why training failed, for each fold that always answering the class shares stands in for.
+    """
 
     history: History
     predictions: Predictions
+    failures: tuple[str, ...] = ()
 
 
 def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> Fitted:
@@ -130,19 +139,43 @@ def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Floa
     return probability, model.history
 
 
+def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int) -> Floats:
+    """Return the class shares of ``labels`` for every row, shape (rows, classes): the answer that ignores features."""
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    return np.tile(shares, (rows, 1))
+
+
+def fit_or_stand_in(
+    recipe: Recipe, prepared: Prepared, labels: npt.NDArray[np.int64], *, seed: int
+) -> tuple[Floats, History, str]:
+    """Train like ``fit_prepared``, and where that fails always answer the class shares of ``labels`` instead.
+
+    Returns:
+        The held-out rows' class probabilities, the curve, and why training failed or "".
+
+    Raises:
+        InputError: the recipe does not fit the rows.
+    """
+    try:
+        return *fit_prepared(recipe, prepared, seed=seed), ""
+    except TrainingFailed as error:
+        rows = 0 if prepared.test is None else len(prepared.test.labels)
+        return constant_probability(labels, len(prepared.classes), rows), error.history, str(error)
+
+
 def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int) -> Run:
     """Train the recipe once a fold and collect the held-out rows' answers, as the recipe decides them.
 
     Raises:
         InputError: the recipe does not fit the rows.
-        TrainingFailed: training failed in a fold.
     """
-    probabilities, histories = [], []
+    probabilities, histories, failures = [], [], []
     for train, test in folds:
         prepared = prepare(recipe, rows.take(train), rows.take(test), seed=seed)
-        probability, history = fit_prepared(recipe, prepared, seed=seed)
+        probability, history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
         probabilities.append(probability)
         histories.append(history)
+        failures += [failure] if failure else []
     held_out = np.concatenate([test for _, test in folds])
     predictions = Predictions(
         rows.classes,
@@ -151,7 +184,7 @@ def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int) -
         rows.row_ids[held_out],
         np.repeat(np.arange(len(folds)), [len(test) for _, test in folds]),
     )
-    return Run(History.mean(histories), cross_decided(predictions, recipe.decide))
+    return Run(History.mean(histories), cross_decided(predictions, recipe.decide), tuple(failures))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +210,7 @@ def _train(recipe: Recipe, prepared: Prepared, *, seed: int) -> _Model:
 def _require_answers(probability: Floats, matrix: Matrix, history: History) -> None:
     epochs = len(history.epochs)
     if not np.isfinite(probability).all():
-        raise TrainingFailed(f"answers are no numbers after epoch {epochs}")
+        raise TrainingFailed(f"answers are no numbers after epoch {epochs}", history)
     # Rows that are all alike are rightly answered alike.
     if np.ptp(probability, axis=0).max() < MIN_SPREAD and (matrix != matrix[:1]).any():
-        raise TrainingFailed(f"answers {probability[0, -1]:.3f} for every row after epoch {epochs}")
+        raise TrainingFailed(f"answers {probability[0, -1]:.3f} for every row after epoch {epochs}", history)

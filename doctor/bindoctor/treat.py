@@ -75,7 +75,7 @@ def treat(
         score=primary,
         before=as_found,
         after=honest,
-        constant={},
+        class_shares={name: float(baseline.constant[0][name].mean()) for name in REPORTED},
         as_found=as_found,
         honest=honest,
         gain=None,
@@ -100,7 +100,7 @@ def treat(
     current, kept = course.run(baseline)
     base = replace(base, trials=tuple(course.trials), notes=(*base.notes, *course.notes))
     if not kept:
-        return replace(base, **_nothing_kept(base))
+        return _nothing_kept(base)
 
     claim = primary if any(trial.score == primary for trial in kept) else kept[-1].score
     gain = shrunken_gain(baseline, current, claim, folds)
@@ -112,7 +112,7 @@ def treat(
     tracker.stage = "confirmation"
     bundled = laboratory.read(current.recipe, np.concatenate([work.row_ids, locked.row_ids]))
     seen = confirm(corrected, work, current.recipe, bundled, locked, claim, seed=seed)
-    base = replace(base, before=seen.before, after=seen.after, constant=seen.constant)
+    base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
     if not seen.holds:
         return replace(base, status="not-confirmed", why=_why_not(seen, claim))
     why = (
@@ -182,23 +182,22 @@ def shrunken_gain(before: Attempt, after: Attempt, score: str, folds: int) -> Ga
     return Gain(float(gains.mean()), keeps * float(gains.mean()), keeps * low, keeps * high)
 
 
-def _nothing_kept(base: Treatment) -> dict[str, str]:
+def _nothing_kept(base: Treatment) -> Treatment:
     tried = sum(not trial.placebo for trial in base.trials)
     outcome = f"none of {tried} improving fixes made the model better" if tried else "no improving fix was offered"
-    if base.corrections:
-        why = f"only fixes that make the score honest were kept, so before and after are not comparable; {outcome}"
-        return {"status": "corrected", "why": why}
-    return {"status": "nothing-to-do", "why": outcome}
+    if not base.corrections:
+        return replace(base, why=outcome)
+    why = f"only fixes that make the score honest were kept, so before and after are not comparable; {outcome}"
+    return replace(base, status="corrected", why=why)
 
 
 def _collapse_note(baseline: Attempt) -> list[str]:
-    collapsed = [run for run in baseline.runs if run.collapsed]
-    if not collapsed:
+    failures = [failure for run in baseline.runs for failure in run.failures]
+    if not failures:
         return []
-    count = sum(run.collapsed for run in collapsed)
     return [
-        f"The baseline collapsed in {count} trainings ({collapsed[0].why}); "
-        "always answering the class shares stands in for it there."
+        f"{len(failures)} trainings of the baseline collapsed ({failures[0]}); "
+        "always answering the class shares stands in for them."
     ]
 
 

@@ -66,7 +66,7 @@ class Treatment:
         score: the score that the claim is made in.
         before: scores of the honest baseline on the locked rows; of the setup as found when only corrections were kept.
         after: scores of the setup that is left, on the same rows where the two can be compared.
-        constant: scores of always answering the class shares, on the locked rows; empty when there was no confirmation.
+        class_shares: scores of always answering the class shares, on the same rows.
         as_found: cross-validated scores of the setup as found, empty when it could not be trained.
         honest: cross-validated scores of the setup after the corrections.
         gain: the bundle's gain; None when no bundle was made.
@@ -85,7 +85,7 @@ class Treatment:
     score: str
     before: Mapping[str, float]
     after: Mapping[str, float]
-    constant: Mapping[str, float]
+    class_shares: Mapping[str, float]
     as_found: Mapping[str, float]
     honest: Mapping[str, float]
     gain: Gain | None

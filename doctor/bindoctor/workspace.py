@@ -27,6 +27,15 @@ OUT_FOLDER = "bindoctor-out"
 
 
 @dataclass(frozen=True)
+class RuleChoice:
+    """Codes, prefixes or slugs that a command was given; an empty ``select`` leaves the choice to the settings."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Workspace:
     """One command's inputs, opened and checked."""
 
@@ -81,37 +90,40 @@ class Workspace:
         )
 
 
-def open_workspace(
-    data: Path | None,
-    *,
-    target: str | None = None,
-    positive: str | None = None,
-    select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    extend_select: Sequence[str] = (),
-) -> Workspace:
-    """Read the settings in the current folder and open the data they or the caller name.
+def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Workspace:
+    """Read the settings in the current folder and open the data that they or the caller name.
 
-    Settings of another data file do not apply to ``data``: given explicitly, it is looked at with its own defaults
-    unless the settings name the same file or none.
+    Settings of another data file do not apply: a file given explicitly is looked at with its own defaults, unless the
+    settings name the same file or none.
+
+    Args:
+        asked: what the caller says about the data; what it leaves at its default is taken from the settings.
+        choice: the rules that the caller asks for.
 
     Raises:
         InputError: no data, or anything in settings, data or selection that cannot be used.
     """
     config = load_config(find_config(Path()))
-    path = _data_path(config, data)
-    settings = config.data if data is None or _same_file(config, data) else DataSettings()
-    if data is not None and config.data.path and not _same_file(config, data):
-        config = replace(config, recipe=Recipe(), has_recipe=False, data=settings)
+    stored = config.data
+    if asked.path and stored.path and not _same_file(config, asked):
+        config, stored = replace(config, recipe=Recipe(), has_recipe=False), DataSettings()
+    data = DataSettings(
+        stored.path or asked.path,
+        asked.target or stored.target,
+        asked.positive or stored.positive,
+        asked.delimiter or stored.delimiter,
+        asked.header and stored.header,
+    )
+    path = Path(asked.path) if asked.path else _stored_path(config)
     registry = discover()
     options = check_rule_options(config, registry)
-    dataset = open_dataset(open_source(path), target or settings.target or None, positive or settings.positive)
-    stored = DataSettings(settings.path or str(path), dataset.target, positive or settings.positive)
+    source = open_source(path, delimiter=data.delimiter or None, header=data.header)
+    dataset = open_dataset(source, data.target or None, data.positive)
     return Workspace(
-        replace(config, data=stored),
+        replace(config, data=msgspec.structs.replace(data, target=dataset.target)),
         dataset,
         registry,
-        _select(registry, config, select, ignore, extend_select),
+        _select(registry, config, choice or RuleChoice()),
         {code: dict(values) for code, values in options.items()},
     )
 
@@ -135,9 +147,7 @@ def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
     )
 
 
-def _data_path(config: Config, data: Path | None) -> Path:
-    if data is not None:
-        return data
+def _stored_path(config: Config) -> Path:
     if not config.data.path:
         where = f"{config.path} names none under [data] path" if config.path else f"there is no {FILE_NAME} here"
         raise InputError(
@@ -146,20 +156,18 @@ def _data_path(config: Config, data: Path | None) -> Path:
     return config.folder / config.data.path
 
 
-def _same_file(config: Config, data: Path) -> bool:
-    return bool(config.data.path) and (config.folder / config.data.path).resolve() == data.resolve()
+def _same_file(config: Config, asked: DataSettings) -> bool:
+    return (config.folder / config.data.path).resolve() == Path(asked.path).resolve()
 
 
-def _select(
-    registry: Registry, config: Config, select: Sequence[str], ignore: Sequence[str], extend_select: Sequence[str]
-) -> tuple[Rule, ...]:
-    source = str(config.path)
-    if select:
-        chosen = registry.select(select, option="--select")
+def _select(registry: Registry, config: Config, choice: RuleChoice) -> tuple[Rule, ...]:
+    stored = str(config.path)
+    if choice.select:
+        chosen = registry.select(choice.select, option="--select")
     else:
-        chosen = registry.select(config.check.select, option=f"{source}: check.select")
-    extended = registry.select(extend_select, option="--extend-select")
-    extended += registry.select(config.check.extend_select, option=f"{source}: check.extend-select")
-    ignored = registry.select(ignore, option="--ignore")
+        chosen = registry.select(config.check.select, option=f"{stored}: check.select")
+    extended = registry.select(choice.extend_select, option="--extend-select")
+    extended += registry.select(config.check.extend_select, option=f"{stored}: check.extend-select")
+    ignored = registry.select(choice.ignore, option="--ignore")
     codes = {rule.code for rule in (*chosen, *extended)} - {rule.code for rule in ignored}
     return tuple(rule for rule in registry.rules if rule.code in codes)

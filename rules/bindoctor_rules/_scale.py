@@ -6,7 +6,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from bindoctor import ColumnProfile, Profile, Recipe
+from bindoctor import ColumnProfile, History, Profile, Recipe
+from bindoctor_rules._curves import points
 
 MIN_LEARNED = 0.02
 """A loss less than this share below the constant answer's has learned nothing that could be told from luck."""
@@ -40,6 +41,15 @@ def constant_loss(profile: Profile, recipe: Recipe, part: str) -> float:
     answer = answer / answer.sum()
     over = trained_on if part == "training" else shares
     return float(-(over[over > 0] * np.log(answer[over > 0])).sum())
+
+
+def learned(history: History, profile: Profile, recipe: Recipe, min_learned: float = MIN_LEARNED) -> bool:
+    """Tell whether the training or the validation loss ever got below its constant by the share ``min_learned``."""
+    for name, part in (("train_loss", "training"), ("valid_loss", "validation")):
+        _, loss = points(history, name)
+        if len(loss) and loss.min() < (1 - min_learned) * constant_loss(profile, recipe, part):
+            return True
+    return False
 
 
 def _resampled(shares: Floats, recipe: Recipe) -> Floats:

@@ -37,7 +37,8 @@ def unstratified_split(
     """A class is rare, and the random split does not keep its share the same in every part.
 
     The rare rows that land in the part kept back follow the hypergeometric distribution; the message gives its mean and
-    1.96 standard deviations. Where that swing is at most `max_swing` of the mean the finding is a note.
+    1.96 standard deviations. Where that swing is at most `max_swing` of the mean the finding is a note. Of more than
+    two classes the rarest is held against `min_share` of twice its even share, as in class-imbalance.
 
     ## Why it matters
     Precision, recall and log loss all depend on the class shares. When chance decides how many rare rows a part gets,

@@ -31,7 +31,8 @@ def accuracy_under_imbalance(profile: Profile, recipe: Recipe, *, min_share: flo
     """Accuracy decides something, although always answering the common class already scores high.
 
     Looks at the score, at the monitor of early stopping and at what a tuned threshold is tuned for, each where it is
-    used.
+    used. Of more than two classes the rarest is held against `min_share` of twice its even share, as in
+    class-imbalance.
 
     ## Why it matters
     With 3% positives, a model that never finds one is 97% accurate. Choosing by accuracy prefers it to a model that

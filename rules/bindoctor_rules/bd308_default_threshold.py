@@ -41,6 +41,9 @@ def _shifts(recipe: Recipe) -> list[str]:
 def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.2) -> Iterator[Finding]:
     """The threshold is the default 0.5, which fits no rare class and no probabilities moved by resampling or weights.
 
+    A warning where the recipe moves the probabilities. Where a class is merely rare it is a note, because
+    class-imbalance says so already and offers the same remedy.
+
     ## Why it matters
     0.5 is the best cut for accuracy with honest probabilities. For a rare class, scores that put it first are best at a
     lower cut, and resampling, class weights or focal loss move the probabilities and with them every cut. On 28 tables,
@@ -56,7 +59,8 @@ def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.
     """
     if len(profile.classes) != 2 or recipe.decide.threshold != 0.5:
         return
-    reasons = [f"{name} shifted the probabilities" for name in _shifts(recipe)]
+    shifts = _shifts(recipe)
+    reasons = [f"{name} shifted the probabilities" for name in shifts]
     if profile.rare_share < min_share:
         reasons.insert(0, f"{profile.rare_class!r} is {profile.rare_share:.1%} of {profile.labelled} rows")
     if not reasons:
@@ -64,6 +68,7 @@ def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.
     yield Finding(
         f"answers are cut at 0.5 although {' and '.join(reasons)}",
         Where("recipe"),
-        {"threshold": 0.5, "share": profile.rare_share, "min_share": min_share, "shifted_by": _shifts(recipe)},
+        {"threshold": 0.5, "share": profile.rare_share, "min_share": min_share, "shifted_by": shifts},
         (Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"}),),
+        severity=None if shifts else Severity.NOTE,
     )

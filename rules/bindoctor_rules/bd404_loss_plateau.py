@@ -1,11 +1,10 @@
 """The training loss stands still above what a single column already allows."""
 
-import math
 from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, History, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._curves import jitter, logged, points, trend
-from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss
+from bindoctor_rules._scale import best_single_column, learned
 
 MAX_RATE = {"adam": 0.03, "adamw": 0.03, "rmsprop": 0.03, "sgd": 1.0}
 TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
@@ -57,14 +56,15 @@ def loss_plateau(
     *,
     min_epochs: int = 15,
     max_change: float = 0.01,
-    min_excess: float = 0.05,
+    min_excess: float = 0.1,
 ) -> Iterator[Finding]:
     """The training loss is flat over its last third, and the best single column alone allows a clearly lower one.
 
-    Flat: the trend over the last third of the epochs changes the loss by less than 1% or less than its jitter. What
-    one column allows is the entropy left within its levels, or for a number column what a binormal model of its AUC
-    leaves; the plateau must lie above it by 5% of the entropy of the classes. Passed over when the recipe resamples or
-    weights rows, because the two losses are then not on one scale, and for trees.
+    Flat: the trend over the last third of the epochs changes the loss by less than 1% or less than its jitter. What one
+    column allows is the entropy left within its levels, or for a number column what a binormal model of its AUC leaves;
+    the plateau must lie above it by 0.1 of the entropy of the classes. On 27 real tables that estimate was at most 0.1
+    of the entropy below what the column reached under cross-validation, and on 25 of them at most 0.06. Passed over when
+    the recipe resamples or weights rows, because the two losses are then not on one scale, and for trees.
 
     ## Why it matters
     A network that stays above what one of its own columns tells has not finished learning and is not going to: its
@@ -79,10 +79,9 @@ def loss_plateau(
       Networks: Tricks of the Trade, Springer.
     """
     _, loss = points(history, "train_loss")
-    shifted = recipe.resample.method != "none" or recipe.loss.class_weight not in ("none", 1.0)
-    constant = constant_loss(profile, recipe, "training")
+    weighted = recipe.loss.class_weight not in ("none", 1.0) or recipe.loss.kind == "focal"
     trees = recipe.model.kind == "gradient-boosting"
-    if len(loss) < min_epochs or shifted or trees or math.isnan(constant):
+    if len(loss) < min_epochs or weighted or trees or recipe.resample.method != "none":
         return
     last = loss[-(len(loss) // 3) :]
     level = float(last.mean())
@@ -90,7 +89,7 @@ def loss_plateau(
     column, reachable = best_single_column(profile)
     excess = (level - reachable) / profile.prior_entropy
     still = change < max_change * level or change < jitter(last)
-    if not still or excess < min_excess or level > (1 - MIN_LEARNED) * constant:
+    if not still or excess < min_excess or not learned(history, profile, recipe):
         return
     yield Finding(
         f"the training loss stands still at {level:.3g} over the last {len(last)} epochs, "

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 
 from bindoctor import Confidence, Finding, Fix, History, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._curves import logged, points, trend, watched
-from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss
+from bindoctor_rules._curves import logged, trend, watched
+from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss, learned
 
 TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
 EMPTY = Table({"x": [float(i * 37 % 100) for i in range(200)], "y": [i // 100 for i in range(200)]})
@@ -91,9 +91,7 @@ def never_learned(
         return
     lowest = float(loss.min())
     slope, _ = trend(loss[-5:])
-    _, training = points(history, "train_loss")
-    fitted = len(training) and training.min() < (1 - min_learned) * constant_loss(profile, recipe, "training")
-    if fitted or lowest < (1 - min_learned) * constant or -slope >= max_fall * loss[-1]:
+    if learned(history, profile, recipe, min_learned) or -slope >= max_fall * loss[-1]:
         return
     column, reachable = best_single_column(profile)
     tells = reachable < (1 - min_learned) * profile.prior_entropy

@@ -41,8 +41,8 @@ def stopped_too_soon(
 ) -> Iterator[Finding]:
     """Over its last five epochs the validation loss falls by 1% an epoch or more, beyond its jitter.
 
-    The fall must also be 0.2% of the entropy of the classes an epoch, because a loss near zero can fall by 1% for
-    ever and gain nothing, and three standard errors of the trend. Without validation the training loss is read. Trees are
+    The fall must also be 0.2% of the entropy of the classes an epoch, because a loss near zero can fall by 1% for ever
+    and gain nothing, and three standard errors of the trend. Without validation the training loss is read. Trees are
     passed over: the recipe does not set how many there are.
 
     ## Why it matters

@@ -10,6 +10,7 @@ from bindoctor.cli.fix import fix, undo
 from bindoctor.cli.init import init
 from bindoctor.cli.model import predict, script, train
 from bindoctor.errors import InputError
+from bindoctor.history import TrainingFailed
 from bindoctor.version import VERSION
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("bindoctor: interrupted; nothing was applied.", err=True)
         sys.exit(130)
-    except InputError as error:
+    except (InputError, TrainingFailed) as error:
         click.echo(f"bindoctor: {error}", err=True)
         sys.exit(2)
     sys.exit(code or 0)

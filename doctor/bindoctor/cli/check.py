@@ -1,37 +1,33 @@
 """``bindoctor check``: lint data, recipe and run."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bindoctor.cli.options import PATH, data_argument, emit, need_training, report_options, rule_options
+from bindoctor.cli.options import PATH, data_options, emit, prepare_training, report_options, rule_options
+from bindoctor.config import DataSettings
 from bindoctor.evidence import Evidence
 from bindoctor.history import read_history
 from bindoctor.outputs import read_run
 from bindoctor.predictions import read_predictions
-from bindoctor.workspace import Workspace, open_workspace
+from bindoctor.workspace import RuleChoice, Workspace, open_workspace
 
 
 @click.command()
-@data_argument
+@data_options
 @click.option("--run", "run_path", type=PATH, help="A training history to lint: CSV or JSON, one record an epoch.")
 @click.option("--predictions", "predictions_path", type=PATH, help="Out-of-sample predictions to lint: CSV or JSON.")
 @click.option("--train", "train_first", is_flag=True, help="Train the recipe as its split says, and lint that run too.")
 @rule_options
 @report_options
 def check(
-    data: Path | None,
-    target: str | None,
-    positive: str | None,
+    data: DataSettings,
+    choice: RuleChoice,
     run_path: Path | None,
     predictions_path: Path | None,
     train_first: bool,
-    select: Sequence[str],
-    ignore: Sequence[str],
-    extend_select: Sequence[str],
     fail_on: str | None,
     **output: Any,
 ) -> int:
@@ -40,9 +36,7 @@ def check(
     Without DATA, bindoctor.toml or [tool.bindoctor] in pyproject.toml says what to check. A run in bindoctor-out that
     belongs to the same recipe and data is read, not repeated.
     """
-    workspace = open_workspace(
-        data, target=target, positive=positive, select=select, ignore=ignore, extend_select=extend_select
-    )
+    workspace = open_workspace(data, choice)
     evidence = _with_run(workspace, workspace.evidence(), run_path, predictions_path, train_first)
     report = workspace.report(workspace.examine(evidence), evidence, fail_on)
     emit(report, **output)
@@ -53,7 +47,7 @@ def _with_run(
     workspace: Workspace, evidence: Evidence, run: Path | None, predictions: Path | None, train_first: bool
 ) -> Evidence:
     if train_first:
-        need_training()
+        prepare_training()
         from bindoctor.final import train_evidence
 
         evidence = train_evidence(evidence)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bindoctor.cli.options import console, data_argument, emit, need_training, report_options, rule_options
-from bindoctor.config import FILE_NAME, find_config, render_config
+from bindoctor.cli.options import console, data_options, emit, prepare_training, report_options, rule_options
+from bindoctor.config import FILE_NAME, DataSettings, find_config, render_config
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
@@ -20,7 +20,7 @@ from bindoctor.journal import read_text, record
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
 from bindoctor.report import Report
-from bindoctor.workspace import OUT_FOLDER, Workspace, open_workspace
+from bindoctor.workspace import OUT_FOLDER, RuleChoice, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from bindoctor.course import Event
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@data_argument
+@data_options
 @click.option(
     "--apply", "apply_it", is_flag=True, help="Write the verified recipe, the model, the report and the journal."
 )
@@ -45,15 +45,11 @@ if TYPE_CHECKING:
 @rule_options
 @report_options
 def fix(
-    data: Path | None,
-    target: str | None,
-    positive: str | None,
+    data: DataSettings,
+    choice: RuleChoice,
     apply_it: bool,
     score: str,
     seed: int | None,
-    select: Sequence[str],
-    ignore: Sequence[str],
-    extend_select: Sequence[str],
     fail_on: str | None,
     **output: Any,
 ) -> int:
@@ -62,10 +58,8 @@ def fix(
     Without --apply nothing is written. A verdict is an answer, whichever it is: exit 0. With --fail-on, findings
     count as in check.
     """
-    need_training()
-    workspace = open_workspace(
-        data, target=target, positive=positive, select=select, ignore=ignore, extend_select=extend_select
-    )
+    prepare_training()
+    workspace = open_workspace(data, choice)
     evidence = workspace.evidence()
     outcomes = workspace.examine(evidence)
     with _progress(shown=not output["quiet"]) as progress:
@@ -89,11 +83,8 @@ def undo() -> int:
 def _treat(
     workspace: Workspace, evidence: Evidence, score: str, seed: int | None, progress: "Callable[[Event], None]"
 ) -> "Treatment":
-    import torch
-
     from bindoctor.treat import treat
 
-    torch.set_num_threads(1)
     assert evidence.recipe is not None
     return treat(
         workspace.dataset,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from bindoctor.cli.options import data_argument
-from bindoctor.config import FILE_NAME
+from bindoctor.cli.options import data_options
+from bindoctor.config import FILE_NAME, DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
 from bindoctor.first import first_config
@@ -13,15 +13,15 @@ from bindoctor.workspace import open_workspace
 
 
 @click.command()
-@data_argument
-def init(data: Path | None, target: str | None, positive: str | None) -> int:
+@data_options
+def init(data: DataSettings) -> int:
     """Write a first bindoctor.toml for DATA: the naive recipe, and what was guessed about the columns."""
     path = Path(FILE_NAME)
-    if data is None:
+    if not data.path:
         raise InputError("no data file given; run 'bindoctor init DATA.csv'.")
     if path.exists():
         raise InputError(f"{path} exists; edit it, or move it away to start anew.")
-    workspace = open_workspace(data, target=target, positive=positive)
+    workspace = open_workspace(data)
     write_beside(path, first_config(workspace))
     click.echo(f"written  {path}")
     if workspace.dataset.guessed:

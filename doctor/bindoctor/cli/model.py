@@ -4,28 +4,26 @@ from pathlib import Path
 
 import click
 
-from bindoctor.cli.options import PATH, data_argument, need_training
+from bindoctor.cli.options import PATH, data_options, prepare_training
+from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
 from bindoctor.workspace import OUT_FOLDER, open_workspace
 
 
 @click.command()
-@data_argument
+@data_options
 @click.option("--output", type=PATH, help=f"The folder to write into (default: {OUT_FOLDER}).")
-def train(data: Path | None, target: str | None, positive: str | None, output: Path | None) -> int:
+def train(data: DataSettings, output: Path | None) -> int:
     """Fit the recipe on all rows and write the model, its curve and its out-of-fold scores."""
-    need_training()
-    import torch
-
+    prepare_training()
     from bindoctor.confirm import summary
     from bindoctor.final import train_evidence, train_final
     from bindoctor.outputs import write_run
     from bindoctor.rows import rows_of
     from bindoctor.store import save_model
 
-    torch.set_num_threads(1)
-    workspace = open_workspace(data, target=target, positive=positive)
+    workspace = open_workspace(data)
     out = output or workspace.out
     evidence = train_evidence(workspace.evidence())
     assert evidence.recipe is not None and evidence.predictions is not None
@@ -50,7 +48,7 @@ def train(data: Path | None, target: str | None, positive: str | None, output: P
 @click.option("--output-file", type=PATH, required=True, help="CSV, or Parquet when it ends in .parquet.")
 def predict(model: Path, data: Path, output_file: Path) -> int:
     """Score the rows of DATA with a trained MODEL: row, p_<class> for each class, and decision."""
-    need_training()
+    prepare_training()
     from bindoctor.readers import open_source
     from bindoctor.store import load_model
 
@@ -70,13 +68,13 @@ def predict(model: Path, data: Path, output_file: Path) -> int:
 
 
 @click.command()
-@data_argument
+@data_options
 @click.option("--output-file", type=PATH, help="Write it there instead of to standard output.")
-def script(data: Path | None, target: str | None, positive: str | None, output_file: Path | None) -> int:
+def script(data: DataSettings, output_file: Path | None) -> int:
     """Render the recipe as one standalone PyTorch and scikit-learn script."""
     from bindoctor.script import render_script
 
-    workspace = open_workspace(data, target=target, positive=positive)
+    workspace = open_workspace(data)
     text = render_script(workspace.dataset, workspace.evidence())
     if output_file is None:
         click.echo(text, nl=False)

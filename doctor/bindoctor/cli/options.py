@@ -1,45 +1,62 @@
 """Options and habits that commands share."""
 
+import functools
 import importlib.util
 import io
 import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 
+from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
 from bindoctor.render.text import print_report
 from bindoctor.report import Report
+from bindoctor.workspace import RuleChoice
 
 Command = Callable[..., int]
+Names = tuple[str, ...]
 PATH = click.Path(path_type=Path)
 
 
-def data_argument(command: Command) -> Command:
-    """Add DATA and the options that say how to read it."""
+def data_options(command: Command) -> Command:
+    """Add DATA and how to read it, handed on as one value ``data``."""
+
+    @functools.wraps(command)
+    def collected(data: Path | None, target: str, positive: str, delimiter: str, no_header: bool, **others: Any) -> int:
+        path = "" if data is None else str(data)
+        return command(data=DataSettings(path, target, positive, delimiter, not no_header), **others)
+
     for option in (
-        click.option("--positive", help="The positive class of a binary target."),
-        click.option("--target", help="The target column: its name, or its 0-based position."),
+        click.option("--no-header", is_flag=True, help="The first line is data; columns are called 0, 1, …"),
+        click.option("--delimiter", default="", help="What separates fields, when it is not found by itself."),
+        click.option("--positive", default="", help="The positive class of a binary target."),
+        click.option("--target", default="", help="The target column: its name, or its 0-based position."),
         click.argument("data", type=PATH, required=False),
     ):
-        command = option(command)
-    return command
+        collected = option(collected)
+    return collected
 
 
 def rule_options(command: Command) -> Command:
-    """Add the choice of rules; each value may hold several, separated by commas."""
+    """Add the choice of rules, handed on as one value ``choice``; each option may hold several, separated by commas."""
+
+    @functools.wraps(command)
+    def collected(select: Names, ignore: Names, extend_select: Names, **others: Any) -> int:
+        return command(choice=RuleChoice(select, ignore, extend_select), **others)
+
     for name, text in (
         ("--extend-select", "Add rules to the selected ones."),
         ("--ignore", "Leave rules out."),
         ("--select", "Only these rules: codes, prefixes or slugs."),
     ):
-        command = click.option(name, multiple=True, metavar="RULES", help=text, callback=_split)(command)
-    return command
+        collected = click.option(name, multiple=True, metavar="RULES", help=text, callback=_split)(collected)
+    return collected
 
 
 def report_options(command: Command) -> Command:
@@ -80,8 +97,8 @@ def console(file: TextIO, *, no_color: bool = False) -> Console:
     return Console(file=file, no_color=no_color or None, highlight=False, markup=False, emoji=False)
 
 
-def need_training() -> None:
-    """Make sure that what training needs is installed.
+def prepare_training() -> None:
+    """Make sure that what training needs is installed, and give it one thread: networks this small lose by two.
 
     Raises:
         InputError: a package of the extra is missing; says what to install.
@@ -91,7 +108,10 @@ def need_training() -> None:
     ]
     if missing:
         raise InputError(f"this trains a model and needs {', '.join(missing)}; run: pip install 'bindoctor[train]'")
+    import torch
+
+    torch.set_num_threads(1)
 
 
-def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> Names:
     return tuple(part.strip() for item in value for part in item.split(",") if part.strip())

@@ -33,6 +33,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
+def indented(text: Text, columns: int) -> Padding:
+    """Indent text, wrapped lines too."""
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
     console.print(_headline(report))
@@ -54,16 +59,17 @@ def print_treatment(treatment: Treatment, console: Console) -> None:
     if treatment.corrections:
         console.print(Text("Corrections", style="bold"), Text("(kept whatever they do to the score)", style="dim"))
         for correction in treatment.corrections:
-            console.print(Padding(Text(f"{correction.code}  {printable(correction.title)}"), (0, 0, 0, 2)))
-        console.print(Padding(_score_of_corrections(treatment), (0, 0, 1, 2)))
+            console.print(indented(Text(f"{correction.code}  {printable(correction.title)}"), 2))
+        console.print(indented(_score_of_corrections(treatment), 2))
+        console.print()
     if treatment.trials:
         console.print(Text("Trials", style="bold"), Text("(same folds, same seeds; positive is better)", style="dim"))
-        console.print(_trials(treatment.trials))
+        console.print(*_trials(treatment.trials), sep="\n")
     for note in treatment.notes:
-        console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
+        console.print(indented(Text(printable(note), style="dim"), 2))
     console.print()
-    console.print(Text(treatment.status.replace("-", " ").upper(), style=STATUS_STYLES[treatment.status]), end=" ")
-    console.print(Text(printable(treatment.why) + "."))
+    status = (treatment.status.replace("-", " ").upper(), STATUS_STYLES[treatment.status])
+    console.print(Text.assemble(status, f": {printable(treatment.why)}."))
     console.print(_before_and_after(treatment))
     if treatment.gain is not None:
         gain = treatment.gain
@@ -81,8 +87,8 @@ def print_changes(changes: Sequence[Change], console: Console) -> None:
     """Print the recipe's difference as removed and added lines."""
     console.print(Text("\nRecipe" if changes else "\nThe recipe stays as it is.", style="bold"))
     for change in changes:
-        console.print(Padding(Text(f"- {change.path} = {_value(change.before)}", style="red"), (0, 0, 0, 2)))
-        console.print(Padding(Text(f"+ {change.path} = {_value(change.after)}", style="green"), (0, 0, 0, 2)))
+        console.print(indented(Text(f"- {change.path} = {_value(change.before)}", style="red"), 2))
+        console.print(indented(Text(f"+ {change.path} = {_value(change.after)}", style="green"), 2))
 
 
 def _headline(report: Report) -> Text:
@@ -109,18 +115,18 @@ def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
         (f"  {printable(finding.where)}", "dim"),
         (f"  ({finding.confidence} confidence)" if finding.confidence != "high" else "", "dim"),
     )
-    lines: list[RenderableType] = [head, Padding(Text(printable(finding.message)), (0, 0, 0, 8))]
+    lines: list[RenderableType] = [head, indented(Text(printable(finding.message)), 8)]
     if finding.rows is not None and finding.rows.first and not quiet:
         first = ", ".join(str(row) for row in finding.rows.first[:8])
         more = " …" if finding.rows.count > 8 else ""
-        lines.append(Padding(Text(f"rows {first}{more}", style="dim"), (0, 0, 0, 8)))
+        lines.append(indented(Text(f"rows {first}{more}", style="dim"), 8))
     if not quiet:
         lines.extend(
-            Padding(Text(f"{AIM_WORDS[fix.aim]}: {printable(fix.title)}", style="dim"), (0, 0, 0, 8))
+            indented(Text(f"{AIM_WORDS[fix.aim]}: {printable(fix.title)}", style="dim"), 8)
             for fix in finding.fixes[:MAX_FIXES]
         )
         if len(finding.fixes) > MAX_FIXES:
-            lines.append(Padding(Text(f"and {len(finding.fixes) - MAX_FIXES} more to try", style="dim"), (0, 0, 0, 8)))
+            lines.append(indented(Text(f"and {len(finding.fixes) - MAX_FIXES} more to try", style="dim"), 8))
     return Group(*lines)
 
 
@@ -128,39 +134,41 @@ def _score_of_corrections(treatment: Treatment) -> Text:
     score = treatment.score
     if not treatment.as_found:
         return Text("The setup as found could not be trained.", style="dim")
-    found, honest = treatment.as_found[score], treatment.honest[score]
+    if all(path.startswith("split.") for correction in treatment.corrections for path in correction.edits):
+        return Text("They change how well the score is known, not the model.", style="dim")
+    found, honest, constant = (v[score] for v in (treatment.as_found, treatment.honest, treatment.class_shares))
     return Text(
-        f"{score} {found:.4f} as found, {honest:.4f} after them. The two are not comparable: the first was not honest, "
-        "and every gain below is measured from the second.",
+        f"{score} {found:.4f} as found, {honest:.4f} after them ({constant:.4f} for always answering the class "
+        "shares). The first was not measured honestly, so the two are not comparable; gains are measured from the second.",
         style="dim",
     )
 
 
-def _trials(trials: Iterable[Trial]) -> Table:
+def _trials(trials: Sequence[Trial]) -> Iterable[RenderableType]:
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     table.add_column("  rule")
     table.add_column("fix", overflow="fold")
-    table.add_column("gain in", overflow="fold")
-    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("gain", justify="right", no_wrap=True)
+    table.add_column("in", no_wrap=True)
     table.add_column("t", justify="right", no_wrap=True)
     table.add_column("runs", justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
     for trial in trials:
-        verdict = Text(trial.status.replace("-", " "), style=STATUS_STYLES.get(trial.status, ""))
-        if trial.kept:
-            verdict.append(", kept", style="bold green")
-        elif trial.why:
-            verdict.append(f": {printable(trial.why)}", style="dim")
+        verdict = Text("kept" if trial.kept else trial.status.replace("-", " "))
+        verdict.stylize("bold green" if trial.kept else STATUS_STYLES.get(trial.status, ""))
         table.add_row(
             f"  {trial.code or '–'}",
             Text(printable(trial.title), style="dim" if trial.placebo else ""),
-            trial.score,
             "–" if trial.gain is None else f"{trial.gain:+.4f}",
+            trial.score,
             "–" if trial.t is None else f"{trial.t:+.1f}",
             str(trial.repeats),
             verdict,
         )
-    return table
+    yield table
+    for trial in trials:
+        if trial.why:
+            yield indented(Text(f"{printable(trial.title)}: {printable(trial.why)}.", style="dim"), 2)
 
 
 def _before_and_after(treatment: Treatment) -> Table:
@@ -170,11 +178,9 @@ def _before_and_after(treatment: Treatment) -> Table:
     table.add_column(f"  {place}")
     table.add_column("before", justify="right")
     table.add_column("with the fixes" if treatment.status == "not-confirmed" else "after", justify="right")
-    if treatment.constant:
-        table.add_column("class shares", justify="right", style="dim")
-    for name in treatment.after or treatment.before:
-        row = [_number(values, name) for values in (treatment.before, treatment.after)]
-        row += [_number(treatment.constant, name)] if treatment.constant else []
+    table.add_column("class shares", justify="right", style="dim")
+    for name in treatment.class_shares:
+        row = [_number(values, name) for values in (treatment.before, treatment.after, treatment.class_shares)]
         table.add_row(f"  {name}", *row, style="bold" if name == treatment.score else "")
     return table
 
