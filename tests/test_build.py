@@ -167,6 +167,13 @@ def test_rare_levels_share_a_column_which_also_takes_unseen_ones() -> None:
     assert done.test.matrix[1].tolist() == done.test.matrix[2].tolist() == [0, 0, 1]
 
 
+def test_gradient_boosting_groups_levels_that_no_leaf_could_hold() -> None:
+    homes = ["own"] * 30 + ["rent"] * 30 + [f"boat {i}" for i in range(30)]
+    rows = rows_of({"home": homes}, [0, 1] * 45)
+    assert prepared({}, rows).train.matrix.shape == (90, 32)
+    assert prepared({"model.kind": "gradient-boosting"}, rows).train.matrix.shape == (90, 3)
+
+
 def test_target_encoding_never_shows_a_training_row_its_own_label() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 400)

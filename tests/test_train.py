@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Mapping
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -13,8 +12,7 @@ from torch import nn
 from bindoctor import InputError, Recipe, Rows, scores
 from bindoctor.build import build_network
 from bindoctor.loop import train_network
-from bindoctor.losses import binary_targets, build_objective, class_weights, plain_log_loss
-from bindoctor.recipe import Loss
+from bindoctor.losses import plain_log_loss
 from bindoctor.resampling import SYNTHETIC
 from bindoctor.splits import repeated_folds, user_split
 from bindoctor.train import Fitted, TrainingFailed, cross_fit, fit, fit_prepared, prepare
@@ -22,7 +20,6 @@ from bindoctor.train import Fitted, TrainingFailed, cross_fit, fit, fit_prepared
 torch.set_num_threads(1)
 
 QUICK: dict[str, object] = {"train.epochs": 4, "train.batch-size": 32, "optimizer.learning-rate": 0.01}
-CPU = torch.device("cpu")
 
 
 def make_rows(n: int = 240, *, classes: int = 2, share: float = 0.25, scale: float = 1.0, seed: int = 0) -> Rows:
@@ -235,6 +232,13 @@ def test_prepared_rows_give_what_training_from_scratch_gives() -> None:
     assert np.array_equal(shared, fit(recipe, train, seed=4).probability(test.features))
 
 
+@pytest.mark.filterwarnings("error")
+def test_rows_that_must_not_be_written_to_are_trained_on_without_a_warning() -> None:
+    rows = make_rows()
+    rows.labels.flags.writeable = False
+    assert trained({}, rows).network is not None
+
+
 def test_prepared_rows_are_not_changed_by_training() -> None:
     rows = make_rows()
     prepared = prepare(recipe_with({}), rows, rows, seed=0)
@@ -266,59 +270,6 @@ def test_a_few_lines_of_plain_pytorch_repeat_the_training_exactly() -> None:
     with torch.no_grad():
         positive = torch.sigmoid(network(matrix)[:, 0].double()).numpy()
     assert positive == pytest.approx(fitted.probability(rows.features)[:, 1], abs=1e-6)
-
-
-# The objective
-
-
-def gradient(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    one = logits.clone().requires_grad_()
-    weights = class_weights(loss, torch.bincount(labels, minlength=2).tolist())
-    targets = binary_targets(loss, labels)
-    build_objective(loss, 1, weights, CPU)(one, targets).backward()  # type: ignore[no-untyped-call]
-    assert one.grad is not None
-    return one.grad
-
-
-def some_logits() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return 4 * torch.randn(50, 1, generator=generator), (torch.rand(50, generator=generator) < 0.3).long()
-
-
-def test_focal_loss_without_focus_is_half_of_bce() -> None:
-    logits, labels = some_logits()
-    unfocused = Loss(kind="focal", focal_alpha=0.5, focal_gamma=0)
-    assert torch.allclose(gradient(unfocused, logits, labels), gradient(Loss(), logits, labels) / 2, atol=1e-7)
-
-
-def test_focal_loss_cares_less_for_easy_rows() -> None:
-    easy, hard, labels = torch.tensor([[4.0]]), torch.tensor([[-1.0]]), torch.tensor([1])
-    focal = Loss(kind="focal", focal_alpha=0.5)
-    share = [float(gradient(focal, z, labels) / gradient(Loss(), z, labels)) for z in (easy, hard)]
-    assert share[0] < 0.01 < share[1]
-
-
-@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
-def test_focal_loss_has_a_gradient_where_the_answer_is_certain(gamma: float) -> None:
-    labels = torch.tensor([1, 0])
-    found = gradient(Loss(kind="focal", focal_gamma=gamma), torch.tensor([[200.0], [-200.0]]), labels)
-    assert torch.isfinite(found).all()
-
-
-@pytest.mark.parametrize("loss", [Loss(), Loss(kind="focal"), Loss(label_smoothing=0.1)], ids=str)
-def test_a_positive_weight_multiplies_the_gradient_of_positive_rows(loss: Loss) -> None:
-    logits, labels = some_logits()
-    plain = gradient(loss, logits, labels)
-    heavy = gradient(msgspec.structs.replace(loss, class_weight=3.0), logits, labels)
-    if loss.label_smoothing == 0:
-        assert torch.allclose(heavy[labels == 1], 3 * plain[labels == 1])
-        assert torch.allclose(heavy[labels == 0], plain[labels == 0])
-    assert heavy.sum() < plain.sum()
-
-
-def test_balanced_weights_make_every_class_weigh_the_same_and_rows_one_on_average() -> None:
-    weights = class_weights(Loss(class_weight="balanced"), [90, 10])
-    assert weights * [90, 10] == pytest.approx([50, 50])
 
 
 def test_two_logits_learn_what_one_does() -> None:
@@ -450,6 +401,16 @@ def test_one_answer_for_every_row_is_a_failure_and_never_a_score() -> None:
         fit_prepared(recipe_with(too_deep), prepared, seed=0)
     with pytest.raises(TrainingFailed, match="for every row"):
         fit(recipe_with(too_deep), rows, seed=0)
+
+
+def test_in_a_run_the_class_shares_stand_in_for_a_collapsed_fold_and_the_reason_is_kept() -> None:
+    rows = make_rows()
+    (folds,) = repeated_folds(rows, Recipe().split, repeats=1, folds=3, seed=0)
+    run = cross_fit(recipe_with({"model.hidden": [2] * 12, "model.activation": "sigmoid"}), rows, folds, seed=0)
+    assert len(run.failures) == 3
+    for number, (train, _) in enumerate(folds):
+        answered = run.predictions.probability[run.predictions.fold == number]
+        assert answered == pytest.approx(np.tile([1 - rows.labels[train].mean(), rows.labels[train].mean()], (80, 1)))
 
 
 def test_rows_that_are_all_alike_may_be_answered_alike() -> None:

@@ -11,7 +11,7 @@ from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History
 from bindoctor.losses import class_weights
 from bindoctor.prepare import Matrix, Part, Prepared
-from bindoctor.recipe import Recipe
+from bindoctor.recipe import MIN_ROWS_IN_LEAF, Recipe
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +32,10 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
     weights = class_weights(recipe.loss, counts.tolist())
     valid = prepared.valid
     estimator = HistGradientBoostingClassifier(
-        early_stopping=valid is not None, n_iter_no_change=max(recipe.train.patience, 1), random_state=seed
+        min_samples_leaf=MIN_ROWS_IN_LEAF,
+        early_stopping=valid is not None,
+        n_iter_no_change=max(recipe.train.patience, 1),
+        random_state=seed,
     )
     watched = valid or prepared.test
     # On rows as few as a trial's, threads that wait for each other cost more than the trees.

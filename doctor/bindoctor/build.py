@@ -30,7 +30,7 @@ Columns = Mapping[str, Literal["number", "text"]]
 Floats = npt.NDArray[np.float64]
 
 MAX_QUANTILES = 1000
-MAX_MATRIX_BYTES = 4 * 2**30
+MAX_MATRIX_BYTES = 2 * 2**30
 MIN_PRIOR = 1e-6
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
@@ -159,7 +159,7 @@ def categorical_blocks(preprocessor: ColumnTransformer) -> list[slice]:
 
 
 def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
-    """Check that the one-hot matrix of ``frame`` stays within 4 GiB of float32.
+    """Check that the one-hot matrix of ``frame`` stays within 2 GiB of float32.
 
     Raises:
         InputError: it does not; names the column with the most levels.

@@ -163,7 +163,7 @@ def _probability(logits: Tensor) -> npt.NDArray[np.float64]:
 
 
 def _tensors(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(part.matrix).to(device), torch.from_numpy(part.labels).to(device)
+    return torch.tensor(part.matrix, device=device), torch.tensor(part.labels, device=device)
 
 
 def _device(recipe: Recipe) -> torch.device:

@@ -78,8 +78,9 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
         kept, cut = inner_validation(train, recipe.split, seed=seed)
         train, watched = train.take(kept), train.take(cut)
     frame = _input(recipe, columns, train.features)
-    check_matrix_size(recipe.features, frame)
-    preprocessor = build_preprocessor(recipe.features, columns, classes=len(train.classes), rows=len(train), seed=seed)
+    features = msgspec.structs.replace(recipe.features, rare=recipe.rare_below)
+    check_matrix_size(features, frame)
+    preprocessor = build_preprocessor(features, columns, classes=len(train.classes), rows=len(train), seed=seed)
     # Cells near the largest float overflow in sums of squares; the matrix is checked for what comes of that.
     with np.errstate(all="ignore"):
         fitted = preprocessor.fit_transform(frame, train.labels)

@@ -1,11 +1,7 @@
 """A slot's candidates against the setup so far, with futility racing and placebos."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
-import numpy.typing as npt
 
 from bindoctor.errors import InputError
 from bindoctor.findings import Aim, Finding, Fix
@@ -13,9 +9,7 @@ from bindoctor.laboratory import Attempt, Laboratory
 from bindoctor.recipe import Recipe
 from bindoctor.train import TrainingFailed
 from bindoctor.treatment import Trial
-from bindoctor.verdict import DROP_BELOW, corrected_t, judgement
-
-Gains = npt.NDArray[np.float64]
+from bindoctor.verdict import DROP_BELOW, Verdict, judge, judgement
 
 PLACEBOS = 2
 MAX_PER_SLOT = 4
@@ -120,11 +114,12 @@ def race(
                 done[i] = Raced(candidates[i], _failed(candidates[i], score, repeat, str(error)), None)
                 continue
             gains, guarded = attempts[i].gains(current, score), attempts[i].gains(current, judgement(score).guard)
-            judged = _judged(candidates[i], score, gains, guarded, laboratory.folds)
-            if repeat < min(len(DROP_BELOW), laboratory.repeats - 1) and (judged.t or 0.0) < DROP_BELOW[repeat]:
-                done[i] = Raced(candidates[i], replace(judged, status="dropped-early", why=""), attempts[i])
+            verdict = judge(score, gains, guarded, laboratory.folds)
+            trial = _trial(candidates[i], score, verdict, repeat + 1)
+            if repeat < min(len(DROP_BELOW), laboratory.repeats - 1) and verdict.t < DROP_BELOW[repeat]:
+                done[i] = Raced(candidates[i], replace(trial, status="dropped-early", why=""), attempts[i])
             elif repeat == laboratory.repeats - 1:
-                done[i] = Raced(candidates[i], judged, attempts[i])
+                done[i] = Raced(candidates[i], trial, attempts[i])
     return tuple(done[i] for i in range(len(candidates)))
 
 
@@ -136,26 +131,25 @@ def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[
         attempt = laboratory.complete(Attempt(current.recipe, salt=number), stand_in=True)
         gains, guarded = attempt.usable_gains(current, score), attempt.usable_gains(current, guard)
         placebo = Candidate("", Fix(f"placebo {number}: the same setup, another seed"))
-        trials.append(replace(_judged(placebo, score, gains, guarded, laboratory.folds), placebo=True))
+        verdict = judge(score, gains, guarded, laboratory.folds)
+        trials.append(replace(_trial(placebo, score, verdict, laboratory.repeats), placebo=True))
     return tuple(trials)
 
 
-def _judged(candidate: Candidate, score: str, gains: Gains, guarded: Gains, folds: int) -> Trial:
-    limits = judgement(score)
-    mean, lost, t = float(gains.mean()), -float(guarded.mean()), corrected_t(gains, folds)
+def _trial(candidate: Candidate, score: str, verdict: Verdict, repeats: int) -> Trial:
     fix = candidate.fix
-    trial = Trial(
-        candidate.code, fix.title, fix.edits, False, "no-difference", score, mean, t, repeats=len(gains) // folds
+    return Trial(
+        candidate.code,
+        fix.title,
+        fix.edits,
+        placebo=False,
+        status=verdict.status,
+        score=score,
+        gain=verdict.gain,
+        t=verdict.t,
+        repeats=repeats,
+        why=verdict.why,
     )
-    if t < -limits.min_t:
-        return replace(trial, status="worse")
-    if t <= limits.min_t:
-        return trial
-    if mean <= limits.min_gain:
-        return replace(trial, why=f"below {limits.min_gain}, the smallest gain worth having")
-    if math.isnan(lost) or lost > limits.max_loss:
-        return replace(trial, why=f"{limits.guard} gets worse by {lost:.4f}")
-    return replace(trial, status="improved")
 
 
 def _failed(candidate: Candidate, score: str, repeats: int, why: str) -> Trial:

@@ -17,6 +17,8 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
 
+MIN_ROWS_IN_LEAF = 20
+
 Transform = Literal["log1p", "power", "quantile"]
 Encoding = Literal["onehot", "target"]
 Score = Literal["auto", "log-loss", "average-precision", "roc-auc", "accuracy", "balanced-accuracy", "f1", "mcc"]
@@ -222,6 +224,14 @@ class Recipe(Section, frozen=True):
             else:
                 table[key] = value
         return Recipe.from_dict(values)
+
+    @property
+    def rare_below(self) -> int:
+        """Return the training rows below which category levels share a column: ``features.rare``.
+
+        For trees it is no fewer than a leaf holds, because a tree cannot split off what is rarer.
+        """
+        return max(self.features.rare, MIN_ROWS_IN_LEAF if self.model.kind == "gradient-boosting" else 0)
 
     def changes(self, other: "Recipe") -> tuple[Change, ...]:
         """List the settings in which ``other`` differs from this recipe, in the recipe's order."""

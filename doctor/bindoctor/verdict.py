@@ -3,9 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+Gains = npt.NDArray[np.float64]
 
 DROP_BELOW = (-0.2, 0.0, 0.1, 0.2, 0.4)
 """Futility limits: a candidate whose t lies below the n-th limit after its n-th repeat is dropped. On 28 data sets this
@@ -41,7 +44,7 @@ def judgement(score: str) -> Judgement:
     return JUDGEMENTS.get(score, DECISION_JUDGEMENT)
 
 
-def corrected_t(gains: npt.NDArray[np.float64], folds: int) -> float:
+def corrected_t(gains: Gains, folds: int) -> float:
     """Return the corrected resampled t statistic (Nadeau & Bengio 2003) of paired gains.
 
     Args:
@@ -57,10 +60,42 @@ def corrected_t(gains: npt.NDArray[np.float64], folds: int) -> float:
     return mean / math.sqrt((1 / len(gains) + 1 / (folds - 1)) * spread)
 
 
-def gain_interval(gains: npt.NDArray[np.float64], folds: int) -> tuple[float, float]:
+def gain_interval(gains: Gains, folds: int) -> tuple[float, float]:
     """Return the 95 % interval of the mean gain under the same correction (normal quantile)."""
     mean = float(np.mean(gains))
     half = (
         1.96 * math.sqrt((1 / len(gains) + 1 / (folds - 1)) * float(np.var(gains, ddof=1))) if len(gains) > 1 else 0.0
     )
     return mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What paired gains say: the mean gain (positive is better), its corrected resampled t, and why it did not pass."""
+
+    status: Literal["improved", "no-difference", "worse"]
+    gain: float
+    t: float
+    why: str = ""
+
+
+def judge(score: str, gains: Gains, guarded: Gains, folds: int) -> Verdict:
+    """Decide whether gains are an improvement.
+
+    Args:
+        score: the score that the gains are in.
+        gains: one paired gain for each repeat and fold, shape (n,).
+        guarded: the same in the score's guard.
+        folds: folds in a repeat.
+    """
+    limits = judgement(score)
+    mean, lost, t = float(gains.mean()), -float(guarded.mean()), corrected_t(gains, folds)
+    if t < -limits.min_t:
+        return Verdict("worse", mean, t)
+    if t <= limits.min_t:
+        return Verdict("no-difference", mean, t)
+    if mean <= limits.min_gain:
+        return Verdict("no-difference", mean, t, f"below {limits.min_gain}, the smallest gain worth having")
+    if math.isnan(lost) or lost > limits.max_loss:
+        return Verdict("no-difference", mean, t, f"{limits.guard} gets worse by {lost:.4f}")
+    return Verdict("improved", mean, t)

@@ -1,20 +1,28 @@
 """Functions that a rendered script may need, as their source; only those that a script calls get into it."""
 
-FUNCTIONS = {
+READING = {
+    "without_texts": '''
+def without_texts(column, texts):
+    """Return the column with the cells that are one of these texts missing."""
+    return column.mask(column.str.strip().isin(texts))
+''',
+    "without_numbers": '''
+def without_numbers(column, numbers):
+    """Return the column with these numbers missing, however they are written."""
+    return column.mask(pd.to_numeric(column, errors="coerce").isin(numbers))
+''',
+    "only_numbers": '''
+def only_numbers(column):
+    """Return the column with the cells that are no number missing."""
+    return column.where(np.isfinite(pd.to_numeric(column, errors="coerce")))
+''',
+}
+
+TRAINING = {
     "signed_log1p": '''
 def signed_log1p(x):
     """log(1 + x), mirrored for negative numbers."""
     return np.sign(x) * np.log1p(np.abs(x))
-''',
-    "without_tokens": '''
-def without_tokens(column, tokens):
-    """Return the column with the cells that are one of the tokens missing."""
-    return column.mask(column.str.strip().isin(tokens))
-''',
-    "without_numbers": '''
-def without_numbers(column, numbers):
-    """Return the column with these numbers missing, in whichever way they are written."""
-    return column.mask(pd.to_numeric(column, errors="coerce").isin(numbers))
 ''',
     "binary_focal_loss": '''
 def binary_focal_loss(logits, targets, pos_weight=None):
@@ -36,6 +44,9 @@ def focal_loss(logits, targets, weight=None):
     miss = 1 - F.softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
     return (each * miss.clamp_min(1e-8) ** FOCAL_GAMMA).mean()
 ''',
+}
+
+DECIDING = {
     "fit_temperature": '''
 def fit_temperature(truth, probability):
     """Fit one divisor of all logits (Guo et al. 2017); return a function to apply it."""
@@ -102,21 +113,6 @@ def fit_curve(hits, probability):
     return steps.fit(probability, hits).predict
 ''',
 }
-
-SMOTENC = '''
-def smotenc(matrix, labels, blocks):
-    """Add synthetic rows whose categories exist: SMOTENC sees each block as one code."""
-    numbers = np.setdiff1d(np.arange(matrix.shape[1]), np.concatenate(blocks))
-    codes = [matrix[:, block] @ np.arange(1, len(block) + 1) for block in blocks]
-    compact = np.column_stack([matrix[:, numbers], *codes]).astype(np.float32)
-    categorical = np.arange(compact.shape[1]) >= len(numbers)
-{resample}
-    wide = np.empty((len(compact), matrix.shape[1]), dtype=np.float32)
-    wide[:, numbers] = compact[:, : len(numbers)]
-    for block, code in zip(blocks, compact[:, len(numbers) :].T.astype(int)):
-        wide[:, block] = np.eye(len(block) + 1)[code, 1:]
-    return wide, labels
-'''
 
 THRESHOLD = '''
 def tune_threshold(truth, positive):

@@ -1,14 +1,13 @@
 """The part of a script that reads the data file: cells, columns and labels as the recipe reads them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from bindoctor.dataset import Dataset, Source
+from bindoctor.dataset import Source
 from bindoctor.errors import InputError
 from bindoctor.readers.delimited import DelimitedSource
 from bindoctor.readers.parquet import ParquetSource
-from bindoctor.recipe import Data
 from bindoctor.script.layout import Expression, call, indented, lay_out, quoted
 from bindoctor.script.plan import Plan
 
@@ -19,49 +18,39 @@ DESCRIBED = {
 }
 
 
-def reading_function(dataset: Dataset, plan: Plan) -> str:
-    """Return the source of ``read_rows``, which gives the features, the class indices and the keys of every row.
+def reading_function(plan: Plan) -> str:
+    """Return the source of ``read_rows``, which gives features, class indices and keys of every row of the file.
 
     Raises:
         InputError: the data is not in a file.
     """
-    data = plan.recipe.data
-    lines = [*_file(dataset.source), *_missing_cells(plan, data), *_features(plan), *_labels(plan, data)]
-    if "groups" in plan.keys:
-        lines.append('groups = data[GROUP].str.strip().rank(method="dense")')
-        if plan.lone_rows:
-            lines.append("groups = groups.fillna(groups.max() + groups.isna().cumsum())  # alone")
-    if "times" in plan.keys:
-        text = "data[TIME].str.strip()"
-        lines.append(
-            f'times = pd.to_datetime({text}, format="ISO8601")' if plan.dated else f"times = {text}.astype(float)"
-        )
-    lines.append(f"return {', '.join(['features', 'labels', *plan.keys])}")
-    return f'def read_rows():\n    """Return {DESCRIBED[plan.keys]} of each row."""\n{indented(lines)}\n'
+    lines = [*_file(plan.dataset.source), *_missing(plan), *_features(plan), *_labels(plan), *_keys(plan)]
+    lines.append(f"return {', '.join(['features', 'labels', *(f'{key}.to_numpy()' for key in plan.keys)])}")
+    return f'def read_rows():\n    """Return {DESCRIBED[plan.keys]} of every row."""\n{indented(lines)}\n'
 
 
-def reading_constants(dataset: Dataset, plan: Plan) -> dict[str, object]:
-    """Return the constants that ``read_rows`` may use, by name."""
-    data = plan.recipe.data
-    cast = {name: kind for name, kind in data.casts.items() if name in plan.used}
-    values = {name: texts for name, texts in data.missing_values.items() if name in plan.used}
-    numbers = {name: _numbers(texts) for name, texts in values.items() if cast.get(name) != "text"}
+def reading_constants(plan: Plan) -> dict[str, object]:
+    """Return the values of the names that ``read_rows`` may use."""
+    data, source = plan.recipe.data, plan.dataset.source
+    casts = {name: kind for name, kind in data.casts.items() if name in plan.used}
+    tokens = {name: _stripped(texts) for name, texts in data.missing_values.items() if name in plan.used}
+    numbers = {name: _numbers(texts) for name, texts in tokens.items() if casts.get(name) != "text"}
     return {
-        "DATA": dataset.source.name,
-        "COLUMNS": list(dataset.source.columns),
-        "TARGET": dataset.target,
+        "DATA": source.name,
+        "COLUMNS": source.columns,
+        "TARGET": plan.dataset.target,
         "TARGET_LEVELS": data.target_levels,
-        "CLASSES": list(plan.classes),
+        "CLASSES": plan.rows.classes,
         "NUMBERS": plan.numbers,
         "TEXTS": plan.texts,
-        "MISSING": [token.strip() for token in data.missing_tokens],
-        "MISSING_NUMBERS": _numbers(data.missing_tokens),
-        "MISSING_IN": {name: [text.strip() for text in texts] for name, texts in values.items()},
-        "MISSING_NUMBERS_IN": {name: found for name, found in numbers.items() if found},
-        "READ_AS_NUMBERS": [name for name, kind in cast.items() if kind == "number"],
-        "READ_AS_TEXT": [name for name, kind in cast.items() if kind == "text"],
         "GROUP": plan.recipe.split.group,
         "TIME": plan.recipe.split.time,
+        "MISSING": _stripped(data.missing_tokens),
+        "MISSING_NUMBERS": _numbers(data.missing_tokens),
+        "MISSING_IN": tokens,
+        "MISSING_NUMBERS_IN": {name: found for name, found in numbers.items() if found},
+        "READ_AS_NUMBERS": [name for name, kind in casts.items() if kind == "number"],
+        "READ_AS_TEXT": [name for name, kind in casts.items() if kind == "text"],
     }
 
 
@@ -77,19 +66,64 @@ def _file(source: Source) -> Iterator[str]:
             arguments += ["header=None", "names=COLUMNS"]
         elif "" in source.columns:
             arguments += ["header=0", "names=COLUMNS"]
-        arguments += ["dtype=str", "keep_default_na=False"]
-        yield lay_out(call("pd.read_csv", *arguments), before="data = ", depth=1)
+        yield lay_out(call("pd.read_csv", *arguments, "dtype=str", "keep_default_na=False"), before="data = ", depth=1)
     else:
         raise InputError(f"{source.name}: a script needs a data file to read; save the table as CSV first.")
     yield 'data = data.replace(r"^\\s*$", np.nan, regex=True)  # blank cells are missing'
 
 
-def _missing_cells(plan: Plan, data: Data) -> Iterator[str]:
-    known = plan.constants
-    if known["MISSING"]:
-        yield "data = data.apply(without_tokens, tokens=MISSING)"
-    if known["MISSING_NUMBERS"] and known["READ_AS_TEXT"]:
+def _missing(plan: Plan) -> Iterator[str]:
+    """Make cells missing that the recipe reads so; a number counts however it is written, unless it is read as text."""
+    values = reading_constants(plan)
+    if values["MISSING"]:
+        yield "data = data.apply(without_texts, texts=MISSING)"
+    if values["MISSING_NUMBERS"] and values["READ_AS_TEXT"]:
         yield "for name in data.columns.difference(READ_AS_TEXT):"
         yield "    data[name] = without_numbers(data[name], MISSING_NUMBERS)"
-    elif known["MISSING_NUMBERS"]:
+    elif values["MISSING_NUMBERS"]:
         yield "data = data.apply(without_numbers, numbers=MISSING_NUMBERS)"
+    if values["MISSING_IN"]:
+        yield "for name, texts in MISSING_IN.items():"
+        yield "    data[name] = without_texts(data[name], texts)"
+    if values["MISSING_NUMBERS_IN"]:
+        yield "for name, numbers in MISSING_NUMBERS_IN.items():"
+        yield "    data[name] = without_numbers(data[name], numbers)"
+    if plan.recipe.data.drop_missing_target and plan.numbers:
+        # What stands in a row without a target did not count when columns were found to hold numbers.
+        yield "data[NUMBERS] = data[NUMBERS].apply(only_numbers)"
+    elif values["READ_AS_NUMBERS"]:
+        yield "data[READ_AS_NUMBERS] = data[READ_AS_NUMBERS].apply(only_numbers)"
+
+
+def _features(plan: Plan) -> Iterator[str]:
+    texts = 'data[TEXTS].fillna("")'
+    if plan.numbers:
+        yield "features = data[NUMBERS].astype(float)"
+    if plan.texts:
+        yield f"features = features.join({texts})" if plan.numbers else f"features = {texts}"
+
+
+def _labels(plan: Plan) -> Iterator[str]:
+    yield "labels = data[TARGET].str.strip()"
+    if plan.recipe.data.target_levels:
+        yield "labels = labels.replace(TARGET_LEVELS)"
+    yield "labels = labels.map({label: k for k, label in enumerate(CLASSES)}).to_numpy()"
+
+
+def _keys(plan: Plan) -> Iterator[str]:
+    if "groups" in plan.keys:
+        yield 'groups = data[GROUP].str.strip().rank(method="dense")'
+        if plan.lone_rows:
+            yield "groups = groups.fillna(groups.max() + groups.isna().cumsum())"
+    if "times" in plan.keys:
+        text = "data[TIME].str.strip()"
+        yield f'times = pd.to_datetime({text}, format="ISO8601")' if plan.dated else f"times = {text}.astype(float)"
+
+
+def _stripped(texts: Sequence[str]) -> list[str]:
+    return [text.strip() for text in texts]
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    numbers = pl.Series(_stripped(texts), dtype=pl.String).cast(pl.Float64, strict=False)
+    return numbers.filter(numbers.is_finite()).to_list()

@@ -1,0 +1,101 @@
+"""The part of a script that runs the others: it fits threshold and calibrator, trains, and writes the answers."""
+
+from collections.abc import Iterator
+
+from bindoctor.script.layout import indented
+from bindoctor.script.parts import CURVES, FORMULAS, THRESHOLD
+from bindoctor.script.plan import Plan
+from bindoctor.splits import derived_seed
+
+
+def main_lines(plan: Plan) -> Iterator[str]:
+    """Yield the lines from reading the file to writing its answers."""
+    recipe = plan.recipe
+    yield f"{', '.join(['features', 'labels', *plan.keys])} = read_rows()"
+    rows = "every_row" if plan.selects else "features"
+    if plan.selects:
+        yield from _selection(plan)
+    if plan.fits_decision:
+        yield from _out_of_fold(plan)
+    yield f"predict = fit({', '.join(['features', 'labels', *_fit_keys(plan)])})"
+    if recipe.data.drop_missing_target and plan.network and recipe.features.impute == "none" and plan.numbers:
+        # Rows without a target may hold missing numbers although the rows trained on do not.
+        yield "every_row = every_row.fillna(features[NUMBERS].median())"
+    answer = f"predict({rows})"
+    yield f"probability = {answer if recipe.decide.calibrate == 'none' else f'calibrate({answer})'}"
+    yield f'table = pd.DataFrame(probability, {rows}.index, [f"p_{{label}}" for label in CLASSES])'
+    if plan.binary:
+        threshold = "threshold" if recipe.decide.threshold == "tuned" else "THRESHOLD"
+        yield f"positive = probability[:, 1] >= {threshold}"
+        yield 'table["decision"] = np.where(positive, CLASSES[1], CLASSES[0])'
+    else:
+        yield 'table["decision"] = np.array(CLASSES)[probability.argmax(axis=1)]'
+    yield 'table.to_csv("predictions.csv", index_label="row")'
+
+
+def deciding_functions(plan: Plan) -> dict[str, str]:
+    """Return the source of the functions whose text depends on the recipe, by name."""
+    decide = plan.recipe.decide
+    score, formula = FORMULAS[decide.tune_for]
+    functions = {"tune_threshold": THRESHOLD.format(score=score, formula=indented(formula.splitlines()))}
+    if decide.calibrate in CURVES:
+        functions["fit_curve"] = CURVES[decide.calibrate]
+    return functions
+
+
+def deciding_constants(plan: Plan) -> dict[str, object]:
+    """Return the values of the names that these lines may use."""
+    return {
+        "FOLDS": plan.recipe.split.folds,
+        "FOLD_SEED": derived_seed(plan.recipe.train.seed, 0),
+        "THRESHOLD": plan.recipe.decide.threshold,
+    }
+
+
+def _fit_keys(plan: Plan) -> tuple[str, ...]:
+    return plan.keys if plan.watches else ()
+
+
+def _selection(plan: Plan) -> Iterator[str]:
+    data = plan.recipe.data
+    known = ["~np.isnan(labels)"] if data.drop_missing_target else []
+    first = ["~features.assign(**{TARGET: labels}).duplicated()"] if data.deduplicate else []
+    yield f"used = {' & '.join([*known, *first])}"
+    yield "every_row = features"
+    yield "features, labels = features[used], labels[used].astype(int)"
+    for key in plan.keys:
+        yield f"{key} = {key}[used]"
+
+
+def _out_of_fold(plan: Plan) -> Iterator[str]:
+    decide = plan.recipe.decide
+    fitted = [
+        *(["calibration"] if decide.calibrate != "none" else []),
+        *(["threshold"] if decide.threshold == "tuned" else []),
+    ]
+    yield ""
+    yield f"# {' and '.join(fitted).capitalize()} come from rows that their model was not trained on."
+    if "times" in plan.keys:
+        yield "folds = TimeSeriesSplit(FOLDS)"
+        yield 'by_time = np.argsort(times, kind="stable")'
+    else:
+        kind = "StratifiedGroupKFold" if "groups" in plan.keys else "StratifiedKFold"
+        yield f"folds = {kind}(FOLDS, shuffle=True, random_state=FOLD_SEED)"
+    yield "truth, answers = [], []"
+    split = {(): "features, labels", ("groups",): "features, labels, groups", ("times",): "by_time"}[plan.keys]
+    yield f"for kept, held_out in folds.split({split}):"
+    if "times" in plan.keys:
+        yield "    kept, held_out = np.sort(by_time[kept]), np.sort(by_time[held_out])"
+    part = ["features.iloc[kept]", "labels[kept]", *(f"{key}[kept]" for key in _fit_keys(plan))]
+    yield f"    predict = fit({', '.join(part)})"
+    yield "    answers.append(predict(features.iloc[held_out]))"
+    yield "    truth.append(labels[held_out])"
+    yield "truth, answers = np.concatenate(truth), np.concatenate(answers)"
+    calibrated = "answers"
+    if decide.calibrate != "none":
+        curves = "fit_positive" if plan.binary else "fit_each_class"
+        yield f"calibrate = {'fit_temperature' if decide.calibrate == 'temperature' else curves}(truth, answers)"
+        calibrated = "calibrate(answers)"
+    if decide.threshold == "tuned":
+        yield f"threshold = tune_threshold(truth, {calibrated}[:, 1])"
+    yield ""
