@@ -95,7 +95,7 @@ def test_rows_and_profile_agree(
 
 
 def test_groups_are_numbered_and_a_row_without_one_is_alone() -> None:
-    columns: Columns = {"who": ["b", "a", None, " b ", None], "y": [0, 1, 0, 1, 0]}
+    columns: Columns = {"who": ["b", "a", None, " b ", None], "x": [1, 2, 3, 4, 5], "y": [0, 1, 0, 1, 0]}
     recipe = Recipe.from_dict({"split": {"group": "who"}, "data": {"drop": ["who"]}})
     rows = rows_of(dataset_of(columns), recipe)
     assert "who" not in rows.features.columns
@@ -137,3 +137,8 @@ def test_rows_to_predict_are_read_as_in_training_and_need_no_target() -> None:
 def test_a_column_that_the_model_needs_and_the_file_lacks_is_refused() -> None:
     with pytest.raises(InputError, match="needs the columns 'age', 'city'"):
         features_of(table_source(Table({"x": [1]})), Recipe(), {"x": "number", "age": "number", "city": "text"})
+
+
+def test_a_table_whose_every_column_is_dropped_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no feature column is left to train on: the recipe drops 'id'"):
+        rows_of(dataset_of({"id": [1, 2, 3, 4], "y": [0, 1, 0, 1]}), data(drop=("id",)))

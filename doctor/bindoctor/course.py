@@ -116,4 +116,4 @@ class Course:
         luck = max((placebo.gain or 0.0 for placebo in self.placebos(current, score)), default=0.0)
         if (one.trial.gain or 0.0) <= luck:
             return replace(one.trial, status="no-difference", why=f"doing nothing gained {luck:.4f}")
-        return replace(one.trial, kept=won, why="" if won else "another of its kind gained more")
+        return replace(one.trial, kept=won)

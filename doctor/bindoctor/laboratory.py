@@ -10,6 +10,7 @@ import numpy.typing as npt
 from bindoctor import scores
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.decide import cross_decided
+from bindoctor.errors import InputError
 from bindoctor.history import History
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
@@ -129,10 +130,18 @@ class Laboratory:
         return attempt
 
     def read(self, recipe: Recipe, row_ids: npt.NDArray[np.int64]) -> Rows:
-        """Return these rows of the file as a recipe reads them, in this order."""
+        """Return these rows of the file as a recipe reads them, in this order.
+
+        Raises:
+            InputError: the recipe leaves some of them out, so that it cannot be compared on the same rows.
+        """
         every = rows_of(self._dataset, recipe)
-        position = {int(row): i for i, row in enumerate(every.row_ids)}
-        return every.take(np.array([position[int(row)] for row in row_ids], dtype=np.int64))
+        order = np.argsort(every.row_ids)
+        position = np.searchsorted(every.row_ids, row_ids, sorter=order)
+        found = order[np.minimum(position, len(order) - 1)]
+        if not np.array_equal(every.row_ids[found], row_ids):
+            raise InputError("the fix leaves out rows that the setup without it is measured on")
+        return every.take(found)
 
     def _score_constant(self, repeat: int) -> FoldScores:
         if repeat not in self._constant:
@@ -196,5 +205,7 @@ def score_folds(raw: Predictions, decide: Decide) -> FoldScores:
 
 
 def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return gains where both scores are defined: average precision is not in a fold that holds one class only."""
     both = min(len(mine), len(theirs))
-    return (mine[:both] - theirs[:both]) * (1 if scores.higher_is_better(name) else -1)
+    gains = (mine[:both] - theirs[:both]) * (1 if scores.higher_is_better(name) else -1)
+    return gains[np.isfinite(gains)]

@@ -28,9 +28,8 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
         profile: the scan of the same dataset under the same recipe; scanned anew when not given.
 
     Raises:
-        InputError: as ``scan`` does, or rows without a target are left in, or the time column holds a cell that is
-        neither
-            a number nor an ISO date.
+        InputError: as ``scan`` does, or no feature column is selected, or rows without a target are left in, or the
+            time column holds a cell that is neither a number nor an ISO date.
     """
     profile = profile or scan(dataset, recipe)
     if profile.missing_target.count:
@@ -39,6 +38,10 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
             f"{dataset.source.name}: {count} row{'s have' if count > 1 else ' has'} no target {dataset.target!r} (the "
             f"first is data row {first + 1}); fill them in, or set data.drop-missing-target = true in the recipe."
         )
+    if not profile.columns:
+        dropped = ", ".join(repr(name) for name in recipe.data.drop)
+        why = f"the recipe drops {dropped}" if dropped else "the target is the only column"
+        raise InputError(f"{dataset.source.name}: no feature column is left to train on: {why}.")
     columns: dict[str, list[pl.Series]] = {name: [] for name in profile.columns}
     keys: dict[str, list[Cells]] = {}
     labels, row_ids = [], []

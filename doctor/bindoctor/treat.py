@@ -171,7 +171,7 @@ def score_as_found(
 
 def mean_scores(attempt: Attempt) -> Mapping[str, float]:
     """Return each reported score's mean over the folds of the first repeat, which every setup has run."""
-    return {name: float(attempt.scored[0][name].mean()) for name in REPORTED}
+    return {name: float(np.nanmean(attempt.scored[0][name])) for name in REPORTED}
 
 
 def shrunken_gain(before: Attempt, after: Attempt, score: str, folds: int) -> Gain:

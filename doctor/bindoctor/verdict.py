@@ -85,17 +85,18 @@ def judge(score: str, gains: Gains, guarded: Gains, folds: int) -> Verdict:
     Args:
         score: the score that the gains are in.
         gains: one paired gain for each repeat and fold, shape (n,).
-        guarded: the same in the score's guard.
+        guarded: the same in the score's guard; none where it is undefined in every fold.
         folds: folds in a repeat.
     """
     limits = judgement(score)
-    mean, lost, t = float(gains.mean()), -float(guarded.mean()), corrected_t(gains, folds)
+    mean, t = float(gains.mean()), corrected_t(gains, folds)
+    lost = -float(guarded.mean()) if len(guarded) else 0.0
     if t < -limits.min_t:
         return Verdict("worse", mean, t)
     if t <= limits.min_t:
         return Verdict("no-difference", mean, t)
     if mean <= limits.min_gain:
         return Verdict("no-difference", mean, t, f"below {limits.min_gain}, the smallest gain worth having")
-    if math.isnan(lost) or lost > limits.max_loss:
+    if lost > limits.max_loss:
         return Verdict("no-difference", mean, t, f"{limits.guard} gets worse by {lost:.4f}")
     return Verdict("improved", mean, t)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._missing import takes_missing_numbers
 from bindoctor_rules._wording import counted, listed
 
 AGES = Table(
@@ -72,7 +73,7 @@ def missing_values(profile: Profile, recipe: Recipe, *, min_empty: float = 0.95)
     texts = {name: count for name, count in missing.items() if name not in numbers}
     empty = [name for name, count in missing.items() if count >= min_empty * rows]
     if numbers and recipe.features.impute == "none":
-        tolerated = recipe.model.kind == "gradient-boosting" and recipe.resample.method == "none"
+        tolerated = takes_missing_numbers(recipe)
         aim = Aim.IMPROVE if tolerated else Aim.CORRECT
         yield Finding(
             f'{_described(numbers, "number", rows)}, and features.impute is "none"',

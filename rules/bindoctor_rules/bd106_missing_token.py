@@ -2,8 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from bindoctor import Aim, Confidence, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor import (
+    Aim,
+    ColumnProfile,
+    Confidence,
+    Finding,
+    Fix,
+    Profile,
+    Recipe,
+    Severity,
+    Table,
+    Where,
+    example,
+    rule,
+)
+from bindoctor_rules._missing import with_imputer
 from bindoctor_rules._wording import counted, listed
 
 CLASSES = ["yes" if i % 3 == 0 else "no" for i in range(100)]
@@ -68,7 +83,7 @@ def missing_token(profile: Profile, recipe: Recipe) -> Iterator[Finding]:
             if text not in sentinels:
                 places[text][column.name] = count
         if sentinels:
-            yield _sentinels(column.name, sentinels, recipe)
+            yield _sentinels(column, sentinels, recipe)
     if places:
         yield _words(places, recipe)
 
@@ -92,16 +107,20 @@ def _words(places: Mapping[str, Mapping[str, int]], recipe: Recipe) -> Finding:
     )
 
 
-def _sentinels(name: str, sentinels: Mapping[str, int], recipe: Recipe) -> Finding:
-    texts = list(sentinels)
+def _sentinels(column: ColumnProfile, sentinels: Mapping[str, int], recipe: Recipe) -> Finding:
+    name, texts = column.name, list(sentinels)
     known = recipe.data.missing_values.get(name, ())
-    aim = Aim.CORRECT if all(text.startswith("-") for text in texts) else Aim.IMPROVE
+    edits: Mapping[str, Any] = {f"data.missing-values.{name}": [*known, *texts]}
+    certain = all(text.startswith("-") for text in texts)
+    if not certain:
+        # After a correction missing-values offers an imputer; an improvement's trial has to bring its own.
+        edits = with_imputer(edits, column, recipe)
     return Finding(
         f"{listed(texts)} in {counted(sum(sentinels.values()), 'cell')} of '{name}' "
         f"{'lies' if len(texts) == 1 else 'lie'} apart from all other values, as a code for a missing value does",
         Where("column", name),
         {"tokens": dict(sentinels)},
-        (Fix(f"Read {listed(texts)} in '{name}' as missing", {f"data.missing-values.{name}": [*known, *texts]}, aim),),
+        (Fix(f"Read {listed(texts)} in '{name}' as missing", edits, Aim.CORRECT if certain else Aim.IMPROVE),),
         Confidence.MEDIUM,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Confidence, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._missing import with_imputer
 from bindoctor_rules._wording import counted, listed
 
 CLASSES = ["yes" if i % 3 == 0 else "no" for i in range(200)]
@@ -88,7 +89,7 @@ def impossible_value(
             (
                 Fix(
                     f"Read negative values of '{column.name}' as missing",
-                    {f"data.missing-values.{column.name}": [*known, *negative]},
+                    with_imputer({f"data.missing-values.{column.name}": [*known, *negative]}, column, recipe),
                 ),
             ),
             Confidence.MEDIUM,

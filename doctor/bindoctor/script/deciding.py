@@ -69,12 +69,9 @@ def _selection(plan: Plan) -> Iterator[str]:
 
 def _out_of_fold(plan: Plan) -> Iterator[str]:
     decide = plan.recipe.decide
-    fitted = [
-        *(["calibration"] if decide.calibrate != "none" else []),
-        *(["threshold"] if decide.threshold == "tuned" else []),
-    ]
+    fitted = {"threshold": decide.threshold == "tuned", "calibration": decide.calibrate != "none"}
     yield ""
-    yield f"# {' and '.join(fitted).capitalize()} come from rows that their model was not trained on."
+    yield f"# Fit the {' and the '.join(name for name, wanted in fitted.items() if wanted)} on out-of-fold answers."
     if "times" in plan.keys:
         yield "folds = TimeSeriesSplit(FOLDS)"
         yield 'by_time = np.argsort(times, kind="stable")'

@@ -36,11 +36,9 @@ def binary_focal_loss(logits, targets, pos_weight=None):
     return (alpha * miss.clamp_min(1e-8) ** FOCAL_GAMMA * each).mean()
 ''',
     "focal_loss": '''
-def focal_loss(logits, targets, weight=None):
+def focal_loss(logits, targets, **settings):
     """Focal loss (Lin et al. 2017): rows that are answered well already count less."""
-    each = F.cross_entropy(
-        logits, targets, weight, reduction="none", label_smoothing=LABEL_SMOOTHING
-    )
+    each = F.cross_entropy(logits, targets, reduction="none", **settings)
     miss = 1 - F.softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
     return (each * miss.clamp_min(1e-8) ** FOCAL_GAMMA).mean()
 ''',
@@ -96,7 +94,8 @@ CURVES = {
     "platt": '''
 def fit_curve(hits, probability):
     """Fit a logistic curve over the logits (Platt 1999), with his softened targets."""
-    target = np.where(hits, (hits.sum() + 1) / (hits.sum() + 2), 1 / ((~hits).sum() + 2))
+    positives, negatives = hits.sum(), (~hits).sum()
+    target = np.where(hits, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     curve = LogisticRegression(C=np.inf, max_iter=1000)
     curve.fit(
         np.tile(logit(probability), 2)[:, None],
@@ -116,13 +115,12 @@ def fit_curve(hits, probability):
 
 THRESHOLD = '''
 def tune_threshold(truth, positive):
-    """Return the threshold with the best {score}; of equals, the nearest to 0.5."""
+    """Return the threshold of the best {score}; of equals, the nearest to 0.5."""
     edges = np.concatenate([[0], np.unique(positive), [1]])
     thresholds = (edges[:-1] + edges[1:]) / 2
     hits, misses = np.sort(positive[truth == 1]), np.sort(positive[truth == 0])
     tp = len(hits) - np.searchsorted(hits, thresholds)
     fp = len(misses) - np.searchsorted(misses, thresholds)
-    fn, tn = len(hits) - tp, len(misses) - fp
 {formula}
     best = thresholds[score >= score.max() - 1e-12]
     return best[np.abs(best - 0.5).argmin()]
@@ -130,11 +128,12 @@ def tune_threshold(truth, positive):
 
 FORMULAS = {
     "mcc": (
-        "Matthews correlation",
-        "    spread = np.sqrt(1.0 * (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))\n"
-        "    score = (1.0 * tp * tn - 1.0 * fp * fn) / np.where(spread > 0, spread, 1)",
+        "MCC",
+        "fn, tn = len(hits) - tp, len(misses) - fp\n"
+        "spread = np.sqrt(1.0 * (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))\n"
+        "score = (1.0 * tp * tn - 1.0 * fp * fn) / np.where(spread > 0, spread, 1)",
     ),
-    "f1": ("F1", "    score = 2 * tp / (2 * tp + fp + fn)"),
-    "balanced-accuracy": ("balanced accuracy", "    score = (tp / len(hits) + tn / len(misses)) / 2"),
-    "accuracy": ("accuracy", "    score = (tp + tn) / len(truth)"),
+    "f1": ("F1", "score = 2 * tp / (len(hits) + tp + fp)"),
+    "balanced-accuracy": ("balanced accuracy", "score = (tp / len(hits) + 1 - fp / len(misses)) / 2"),
+    "accuracy": ("accuracy", "score = (tp + len(misses) - fp) / len(truth)"),
 }

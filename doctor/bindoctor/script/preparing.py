@@ -20,6 +20,7 @@ def split_lines(plan: Plan) -> Iterator[str]:
     """Yield the lines that cut off the rows that early stopping watches, as ``splits.inner_validation`` does."""
     if not plan.watches:
         return
+    yield "# Early stopping watches rows that nothing else has seen."
     if "groups" in plan.keys:
         parts = plan.watched_parts
         kind = "StratifiedGroupKFold" if plan.stratified else "GroupKFold"
@@ -99,11 +100,9 @@ def _text_steps(plan: Plan) -> Iterator[tuple[Expression, str]]:
         encoder = Bracket("TargetEncoder(cv=", (str(folds),), ")")
         yield _chained([encoder, *_scaler(features.scale, scale=True)]), "TARGET_ENCODED" if one_hot else "TEXTS"
     if one_hot:
-        unknown = (
-            ['handle_unknown="infrequent_if_exist"', f"min_frequency={features.rare}"]
-            if features.rare
-            else ['handle_unknown="ignore"']
-        )
+        unknown = ['handle_unknown="ignore"']
+        if plan.recipe.rare_below:
+            unknown = ['handle_unknown="infrequent_if_exist"', f"min_frequency={plan.recipe.rare_below}"]
         yield call("OneHotEncoder", *unknown, "sparse_output=False"), "ONE_HOT" if target_encoded else "TEXTS"
 
 

@@ -33,8 +33,10 @@ def reading_constants(plan: Plan) -> dict[str, object]:
     """Return the values of the names that ``read_rows`` may use."""
     data, source = plan.recipe.data, plan.dataset.source
     casts = {name: kind for name, kind in data.casts.items() if name in plan.used}
-    tokens = {name: _stripped(texts) for name, texts in data.missing_values.items() if name in plan.used}
-    numbers = {name: _numbers(texts) for name, texts in tokens.items() if casts.get(name) != "text"}
+    as_text = [name for name, kind in casts.items() if kind == "text"]
+    tokens = {name: texts for name, texts in data.missing_values.items() if name in plan.used}
+    texts = {name: _texts(found, also_numbers=name in as_text) for name, found in tokens.items()}
+    numbers = {name: _numbers(found) for name, found in tokens.items() if name not in as_text}
     return {
         "DATA": source.name,
         "COLUMNS": source.columns,
@@ -45,12 +47,12 @@ def reading_constants(plan: Plan) -> dict[str, object]:
         "TEXTS": plan.texts,
         "GROUP": plan.recipe.split.group,
         "TIME": plan.recipe.split.time,
-        "MISSING": _stripped(data.missing_tokens),
+        "MISSING": _texts(data.missing_tokens, also_numbers=bool(as_text)),
         "MISSING_NUMBERS": _numbers(data.missing_tokens),
-        "MISSING_IN": tokens,
+        "MISSING_IN": {name: found for name, found in texts.items() if found},
         "MISSING_NUMBERS_IN": {name: found for name, found in numbers.items() if found},
         "READ_AS_NUMBERS": [name for name, kind in casts.items() if kind == "number"],
-        "READ_AS_TEXT": [name for name, kind in casts.items() if kind == "text"],
+        "READ_AS_TEXT": as_text,
     }
 
 
@@ -120,10 +122,12 @@ def _keys(plan: Plan) -> Iterator[str]:
         yield f'times = pd.to_datetime({text}, format="ISO8601")' if plan.dated else f"times = {text}.astype(float)"
 
 
-def _stripped(texts: Sequence[str]) -> list[str]:
-    return [text.strip() for text in texts]
+def _texts(tokens: Sequence[str], *, also_numbers: bool) -> list[str]:
+    """Return the tokens to compare as texts: a number is compared as one, but not in columns that are read as text."""
+    stripped = [token.strip() for token in tokens]
+    return [token for token in stripped if also_numbers or not _numbers([token])]
 
 
-def _numbers(texts: Sequence[str]) -> list[float]:
-    numbers = pl.Series(_stripped(texts), dtype=pl.String).cast(pl.Float64, strict=False)
+def _numbers(tokens: Sequence[str]) -> list[float]:
+    numbers = pl.Series([token.strip() for token in tokens], dtype=pl.String).cast(pl.Float64, strict=False)
     return numbers.filter(numbers.is_finite()).to_list()

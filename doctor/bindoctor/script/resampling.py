@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor.errors import InputError
-from bindoctor.script.layout import Expression, call, indented, lay_out
+from bindoctor.script.layout import call, indented, lay_out
 from bindoctor.script.plan import Plan
 from bindoctor.script.preparing import encoded
 
@@ -25,7 +25,7 @@ def smotenc(matrix, labels, blocks):
     numbers = np.setdiff1d(np.arange(matrix.shape[1]), np.concatenate(blocks))
     codes = [matrix[:, block] @ np.arange(1, len(block) + 1) for block in blocks]
     compact = np.column_stack([matrix[:, numbers], *codes]).astype(np.float32)
-    categorical = np.arange(compact.shape[1]) >= len(numbers)
+    categorical = list(range(len(numbers), compact.shape[1]))
 {resample}
     wide = np.empty((len(compact), matrix.shape[1]), dtype=np.float32)
     wide[:, numbers] = compact[:, : len(numbers)]
@@ -108,7 +108,7 @@ def _blocks(plan: Plan) -> Iterator[str]:
             return
     yield 'columns = preprocessor.output_indices_["onehotencoder"]'
     yield 'encoder = preprocessor.named_transformers_["onehotencoder"]'
-    if plan.recipe.features.rare:
+    if plan.recipe.rare_below:
         yield "grouped = encoder.infrequent_categories_"
         yield "widths = [" + "\n    ".join(
             [

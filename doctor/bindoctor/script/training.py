@@ -72,7 +72,11 @@ def _boosting_lines(plan: Plan) -> Iterator[str]:
         if plan.recipe.loss.class_weight != "none":
             arguments.append("sample_weight_val=np.ones(len(valid_labels))")
     yield lay_out(call("model.fit", *arguments), depth=1)
-    yield f"return lambda features: model.predict_proba({matrix_of(plan, 'features')})"
+    yield ""
+    yield "def predict(features):"
+    yield f"    return model.predict_proba({matrix_of(plan, 'features')})"
+    yield ""
+    yield "return predict"
 
 
 def _network_lines(plan: Plan) -> Iterator[str]:
@@ -90,7 +94,8 @@ def _network_lines(plan: Plan) -> Iterator[str]:
         yield "matrices = [weight for weight in network.parameters() if weight.ndim == 2]"
     if plan.watches:
         yield f"valid_x = torch.tensor(valid_matrix{_on(plan)})"
-        yield f"valid_y = {_targets(plan, 'valid_labels')}"
+        if recipe.train.monitor != "average-precision" or recipe.optimizer.schedule == "plateau":
+            yield f"valid_y = {_targets(plan, 'valid_labels')}"
         yield f"best, best_epoch{', best_state' if recipe.train.restore_best else ''} = {_start(plan)}"
     yield "for epoch in range(1, EPOCHS + 1):" if plan.watches else "for epoch in range(EPOCHS):"
     yield indented(_epoch(plan))
