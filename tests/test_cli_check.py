@@ -205,3 +205,19 @@ def test_rules_lists_every_rule(cli: Cli) -> None:
     listed = cli("rules").stdout
     assert "BD101" in listed
     assert "no-better-than-constant" in listed
+
+
+def test_train_lets_the_rules_on_runs_and_predictions_speak(cli: Cli, tmp_path: Path) -> None:
+    done = cli("check", write(tmp_path, HEALTHY), "--target", "y", "--train", "--output-format", "json")
+    report = json.loads(done.stdout)
+    assert "skipped" not in {outcome["status"] for outcome in report["outcomes"]}
+    assert "BD604" in codes(report)
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_a_training_that_collapses_is_a_finding_and_is_said(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, HEALTHY)
+    write(tmp_path, '[data]\npath = "data.csv"\n[recipe.optimizer]\nlearning-rate = 1e9\n', "bindoctor.toml")
+    done = cli("check", "--train", "--output-format", "json")
+    assert "1 of 1 trainings collapsed" in done.stderr
+    assert "BD602" in codes(json.loads(done.stdout))

@@ -73,19 +73,28 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
     return FinalModel(fit(recipe, rows, seed=seed), decision, _medians(recipe, rows))
 
 
-def train_evidence(evidence: Evidence) -> Evidence:
-    """Train the recipe as its own split says, and return the evidence with that run.
+def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
+    """Train the recipe as its own split says.
+
+    Returns:
+        The evidence with that run, and what must be said of trainings that collapsed, or "".
 
     Raises:
         InputError: there is no data set or recipe, or they do not fit each other.
-        TrainingFailed: training collapsed.
     """
     if evidence.dataset is None or evidence.recipe is None:
         raise InputError("training needs a data set and a recipe.")
     recipe, seed = evidence.recipe, evidence.recipe.train.seed
     rows = rows_of(evidence.dataset, recipe, evidence.profile)
-    run = cross_fit(recipe, rows, user_split(rows, recipe.split, seed=seed), seed=seed)
-    return evidence.with_run(run.history, run.predictions)
+    parts = user_split(rows, recipe.split, seed=seed)
+    run = cross_fit(recipe, rows, parts, seed=seed)
+    note = ""
+    if run.failures:
+        note = (
+            f"{len(run.failures)} of {len(parts)} trainings collapsed ({run.failures[0]}); "
+            "always answering the class shares stands in for them."
+        )
+    return evidence.with_run(run.history, run.predictions), note
 
 
 def _medians(recipe: Recipe, rows: Rows) -> dict[str, float]:

@@ -73,6 +73,9 @@ def build_objective(loss: Loss, outputs: int, weights: npt.NDArray[np.float64], 
         return lambda logits, targets: scale * binary_cross_entropy_with_logits(logits, targets, pos_weight=positive)
     weight = None if (weights == 1).all() else torch.from_numpy(weights).float().to(device)
 
+    if weight is None and loss.kind != "focal":
+        return lambda logits, targets: cross_entropy(logits, targets, label_smoothing=loss.label_smoothing)
+
     def many_classes(logits: Tensor, targets: Tensor) -> Tensor:
         each = cross_entropy(logits, targets, weight, reduction="none", label_smoothing=loss.label_smoothing)
         if loss.kind == "focal":

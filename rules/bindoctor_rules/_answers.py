@@ -22,3 +22,17 @@ def once(predictions: Predictions) -> Predictions:
     """Keep the first prediction of every row: repeated folds predict a row again, and that is no new evidence."""
     _, first = np.unique(predictions.row_ids, return_index=True)
     return predictions.take(np.sort(first))
+
+
+def alike(predictions: Predictions) -> bool:
+    """Tell whether every row is answered the same class; see one-class-predicted."""
+    return len(np.unique(predictions.decision)) <= 1
+
+
+def spread(predictions: Predictions) -> float:
+    """Return the largest range of a class's probability within a fold.
+
+    A training that has collapsed answers the class shares of its own rows, which differ a little from fold to fold.
+    """
+    folds = (predictions.probability[predictions.fold == fold] for fold in np.unique(predictions.fold))
+    return max(float(np.ptp(probability, axis=0).max()) for probability in folds)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._encoding import is_one_hot, one_hot_levels
-from bindoctor_rules._wording import counted, listed
+from bindoctor_rules._wording import counted
 
-ENOUGH_ROWS = 10
+GROUPED = 10
 TOWNS = Table(
     {"town": [f"t{i * 7 % 40}" for i in range(120)], "y": ["yes" if i % 3 == 0 else "no" for i in range(120)]}
 )
@@ -37,14 +37,61 @@ def high_cardinality(
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.
 
     A level is what has an input of its own: those that the recipe groups as rare count as one. Rows per level are a
-    mean. Identifiers are left to identifier-column, and numbers that a few cells make text of to missing-token and
-    number-as-text. Where every column has rows enough for its levels the finding is a note.
+    mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, and
+    numbers that a few cells make text of to missing-token and number-as-text.
 
     ## Why it matters
+    MEASURED
+
+    ## When to ignore it
+    When the model is kept small or regularised so that rare levels cannot be learned by heart.
+
+    ## References
+    - Micci-Barreca, D. (2001). A preprocessing scheme for high-cardinality categorical attributes in classification and
+      prediction problems. SIGKDD Explorations 3(1).
+    - Pargent, F., Pfisterer, F., Thomas, J., & Bischl, B. (2022). Regularized target encoding outperforms traditional
+      methods in supervised machine learning with high cardinality features. Computational Statistics 37.
+    - scikit-learn user guide, Target encoder and Infrequent categories.
     """
-    crowded = {}
-    for column in profile.categories:
-        levels = one_hot_levels(column, recipe)
-        sparse = levels >= min_levels and column.count < min_rows_per_level * levels
-        if is_one_hot(column, recipe) and not _is_nearly_numbers(column, recipe) and (levels > max_levels or sparse):
-            crowded[column.name] = levels
+    columns = [c for c in profile.categories if is_one_hot(c, recipe) and not _holds_numbers(c, recipe)]
+    levels = {column.name: one_hot_levels(column, recipe) for column in columns}
+    sparse = [c.name for c in columns if levels[c.name] >= min_levels and c.count < min_rows_per_level * levels[c.name]]
+    crowded = [c for c in columns if c.name in sparse or levels[c.name] > max_levels]
+    if not crowded:
+        return
+    worst = sorted(crowded, key=lambda column: -levels[column.name])
+    described = [f"'{c.name}' ({levels[c.name]} levels in {counted(c.count, 'row')})" for c in worst[:3]]
+    more = f" and {len(worst) - 3} more" if len(worst) > 3 else ""
+    yield Finding(
+        f"one-hot encoding makes an input of every level of {', '.join(described)}{more}",
+        Where("recipe", "features.encode"),
+        {
+            "columns": [column.name for column in crowded],
+            "levels": {column.name: levels[column.name] for column in crowded},
+            "rows": {column.name: column.count for column in crowded},
+            "max_levels": max_levels,
+            "min_levels": min_levels,
+            "min_rows_per_level": min_rows_per_level,
+        },
+        tuple(_remedies(crowded, recipe)),
+        severity=None if sparse else Severity.NOTE,
+    )
+
+
+def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
+    them = f"'{crowded[0].name}'" if len(crowded) == 1 else f"these {len(crowded)} columns"
+    yield Fix(
+        f"Encode {them} by the target, inside folds",
+        {f"features.encode-columns.{column.name}": "target" for column in crowded},
+    )
+    rare = any(level.count < GROUPED for column in crowded for level in column.levels) or not all(
+        column.levels_complete for column in crowded
+    )
+    if rare and recipe.rare_below < GROUPED:
+        yield Fix(f"Group levels with fewer than {GROUPED} training rows", {"features.rare": GROUPED})
+
+
+def _holds_numbers(column: ColumnProfile, recipe: Recipe) -> bool:
+    """Tell whether the cells that do not stand for a missing value are mostly numbers, and not text on purpose."""
+    tokens = sum(count for _, count in column.tokens)
+    return column.name not in recipe.data.casts and column.parsed >= 0.9 * (column.count - tokens)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._encoding import is_one_hot, one_hot_levels
 
 SMALL = Table(
     {"a": [x % 50 / 2 for x in range(100)], "b": [x * x % 97 for x in range(100)], "y": [x % 2 for x in range(100)]}
@@ -14,15 +15,11 @@ NARROW = {"model.hidden": [4]}
 
 def _inputs(column: ColumnProfile, recipe: Recipe, classes: int) -> int:
     """Count the inputs that a column becomes: one a number, one a level, one (or one a class) when target-encoded."""
-    features = recipe.features
     if column.kind == "number":
-        return 1 + (features.indicators and column.missing > 0)
-    if features.encode_columns.get(column.name, features.encode) == "target":
-        return 1 if classes == 2 else classes
-    if not column.levels_complete:
-        return column.distinct
-    kept = sum(level.count >= features.rare for level in column.levels)
-    return kept + (kept < column.distinct) + (column.missing > 0)
+        return 1 + (recipe.features.indicators and column.missing > 0)
+    if is_one_hot(column, recipe):
+        return one_hot_levels(column, recipe) + (column.missing > 0)
+    return 1 if classes == 2 else classes
 
 
 def _weights(profile: Profile, recipe: Recipe) -> int:

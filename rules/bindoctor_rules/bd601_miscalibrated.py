@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule
-from bindoctor_rules._answers import answered, once
+from bindoctor_rules._answers import alike, answered, once, spread
 from bindoctor_rules._calibration import Fitted, calibration_error, recalibration
 
 GRID = [i / 20 for i in range(1, 20)]
@@ -65,7 +65,8 @@ def miscalibrated(
     held against 200 draws of labels from the probabilities themselves: above their 99th percentile, and 0.02 above
     their median. More than two classes: the slope that scales all log-probabilities, and the error of the answered
     class's probability.
-    Where the slope's interval reaches down to zero there is no ranking to calibrate (see no-better-than-constant).
+    Where the slope's interval reaches down to zero there is no ranking to calibrate (see no-better-than-constant). A
+    note where every row gets the same answer (see one-class-predicted).
 
     ## Why it matters
     Whoever acts on "30%" — sets a threshold by costs, ranks by expected loss, or shows it to someone — counts on three
@@ -84,11 +85,7 @@ def miscalibrated(
     """
     seen = once(predictions)
     of_class = np.bincount(seen.truth, minlength=len(seen.classes))
-    if (
-        of_class[of_class > 0].min() < min_rare_rows
-        or (of_class > 0).sum() < 2
-        or np.ptp(seen.probability[:, 0]) < 1e-6
-    ):
+    if of_class[of_class > 0].min() < min_rare_rows or (of_class > 0).sum() < 2 or spread(seen) < 1e-6:
         return
     slope, level, gain = recalibration(seen)
     if slope is not None and slope.interval[1] <= 0:
@@ -116,4 +113,5 @@ def miscalibrated(
             "min_error": min_error,
         },
         tuple(Fix(CAST[kind], {"decide.calibrate": kind}) for kind in kinds if kind != recipe.decide.calibrate),
+        severity=Severity.NOTE if alike(seen) else None,
     )

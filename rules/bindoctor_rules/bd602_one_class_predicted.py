@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
-from bindoctor_rules._answers import answered
+from bindoctor_rules._answers import alike, answered, spread
 
 FLAT = answered([(0.1, 90, 9)])
 LOW = answered([(0.05, 80, 2), (0.4, 20, 8)])
@@ -48,6 +48,10 @@ def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> It
 def one_class_predicted(predictions: Predictions, recipe: Recipe, *, min_spread: float = 1e-6) -> Iterator[Finding]:
     """All rows get one class, or even one and the same probability.
 
+    Probabilities are the same when they differ by less than a millionth within each fold: a collapsed training answers
+    the class shares of its own rows. What follows from the finding is left to it: poor-threshold stays silent, and
+    miscalibrated and no-better-than-constant are notes.
+
     ## Why it matters
     Such a model decides nothing, however good its accuracy looks. When the probabilities differ, the threshold is out
     of their reach and the ranking may be fine; when they are all the same, the training has collapsed.
@@ -60,22 +64,22 @@ def one_class_predicted(predictions: Predictions, recipe: Recipe, *, min_spread:
       Sets.
     - Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
     """
-    answers = np.unique(predictions.decision)
-    if len(answers) > 1 or len(np.unique(predictions.truth)) < 2:
+    if not alike(predictions) or len(np.unique(predictions.truth)) < 2:
         return
-    spread = float(np.ptp(predictions.probability, axis=0).max())
-    constant = spread < min_spread
-    label = predictions.classes[int(answers[0])]
-    missed = int((predictions.truth != answers[0]).sum())
+    widest = spread(predictions)
+    constant = widest < min_spread
+    answer = int(predictions.decision[0])
+    label = predictions.classes[answer]
+    missed = int((predictions.truth != answer).sum())
     area = scores.roc_auc(predictions.truth, predictions.probability)
     yield Finding(
         f"all {len(predictions.truth)} rows are answered {label!r}, {missed} of them are not"
         + (
-            f", and every row has the same probability ({predictions.probability[0].max():.3g})"
+            f", and every row has the same probability ({predictions.probability[:, answer].mean():.3g})"
             if constant
             else f", though their probabilities differ (ROC AUC {area:.2f})"
         ),
         Where("model"),
-        {"answered": label, "wrong": missed, "spread": spread, "min_spread": min_spread, "roc_auc": area},
+        {"answered": label, "wrong": missed, "spread": widest, "min_spread": min_spread, "roc_auc": area},
         tuple(_remedies(predictions, recipe, constant=constant)),
     )

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
-from bindoctor_rules._answers import answered, once
+from bindoctor_rules._answers import alike, answered, once
 
 DRAWS = 1000
 LOW = answered([(0.02, 600, 6), (0.1, 200, 20), (0.3, 100, 60), (0.7, 20, 15)])
+FLAT = answered([(0.02, 600, 6), (0.1, 200, 20), (0.3, 100, 60)])
 GOOD = answered([(0.1, 300, 30), (0.4, 100, 40), (0.6, 100, 60), (0.9, 300, 270)])
 
 Indices = npt.NDArray[np.int64]
@@ -57,6 +58,7 @@ def _tables(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         ),
     ],
     passes=[
+        example("no row reaches it: one-class-predicted says so", recipe=Recipe(), predictions=FLAT),
         example("0.5 is right", recipe=Recipe(), predictions=GOOD),
         example("tuned already", recipe=Recipe().edited({"decide.threshold": "tuned"}), predictions=LOW),
         example("too few rows to say", recipe=Recipe(), predictions=answered([(0.1, 20, 2), (0.4, 10, 6)])),
@@ -70,7 +72,7 @@ def poor_threshold(
 
     The score is the one that the recipe tunes for. Both halves take their turn; the gain must be 0.02 or more, and the
     lower end of its one-sided 97.5% interval above zero: 1 000 seeded bootstrap samples of the rows, both answers
-    together.
+    together. Where every row gets the same answer one-class-predicted says so, and offers the same fix.
 
     ## Why it matters
     The threshold is the cheapest thing there is to change: no training, the same probabilities, other answers.
@@ -82,7 +84,7 @@ def poor_threshold(
     - Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
     - Efron, B., & Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall.
     """
-    if not predictions.binary or recipe.decide.threshold == "tuned":
+    if not predictions.binary or recipe.decide.threshold == "tuned" or alike(predictions):
         return
     seen = once(predictions)
     if np.bincount(seen.truth, minlength=2).min() < min_rare_rows:

@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bindoctor import Aim, Finding, Fix, Predictions, Profile, Severity, Where, counts, example, rule, scores
-from bindoctor_rules._answers import answered, once
+from bindoctor_rules._answers import alike, answered, once
 
 EVEN = counts(no=100, yes=100)
 NOISE = answered([(0.4, 50, 25), (0.45, 50, 24), (0.55, 50, 26), (0.6, 50, 25)])
 USEFUL = answered([(0.2, 100, 20), (0.8, 100, 80)])
 WILD = answered([(0.001, 100, 30), (0.999, 100, 70)])
+COLLAPSED = answered([(0.5, 200, 100)])
 FAINT = answered([(0.2, 100, 40), (0.8, 100, 60)])
 
 
@@ -33,6 +34,12 @@ def _what_it_tells(seen: Predictions, max_z: float) -> str:
     return f"accuracy {right.mean():.2f}, {commonest.mean():.2f} without it" if ahead > max_z * error else ""
 
 
+def _severity(seen: Predictions, *, beyond: bool, told: bool) -> Severity | None:
+    if alike(seen) or (told and not beyond):
+        return Severity.NOTE
+    return Severity.WARNING if told else None
+
+
 def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
 
@@ -45,6 +52,7 @@ def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
         example(
             "ranks, but far too sure", EVEN, predictions=WILD, says="worse than the 0.693 of answering the class shares"
         ),
+        example("one answer for all", EVEN, predictions=COLLAPSED, says="no better than the 0.693"),
         example("ranks a little", EVEN, predictions=FAINT, says="it does tell classes apart (ROC AUC 0.60)"),
     ],
     passes=[
@@ -60,7 +68,8 @@ def no_better_than_constant(
     The 95% interval of the mean difference of the two losses, row by row, does not lie below zero. An error, unless
     the answers tell the classes apart all the same (two classes: ROC AUC beyond chance; more: accuracy beyond that of
     the commonest class): then a warning where the probabilities are worse than the constant answer, and a note where
-    they cannot be told from it. Predictions of other classes than the data has are passed over.
+    they cannot be told from it. A note, too, where every row gets the same answer (see one-class-predicted). Predictions
+    of other classes than the data has are passed over.
 
     ## Why it matters
     Nothing that is done to such a model can be called an improvement before it beats an answer that needs no features.
@@ -111,5 +120,5 @@ def no_better_than_constant(
                 aim=Aim.ADVISE,
             ),
         ),
-        severity=(Severity.WARNING if beyond else Severity.NOTE) if told else None,
+        severity=_severity(seen, beyond=beyond, told=bool(told)),
     )

@@ -17,7 +17,7 @@ from bindoctor.render.text import STYLES, printable
 def show_rules() -> int:
     """List every rule: code, slug, severity and what it says."""
     registry = discover()
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table = Table(box=None, pad_edge=False, padding=(0, 1), show_header=False)
     for rule in registry.rules:
         table.add_row(
             Text(rule.code, style="bold"), Text(rule.severity, style=STYLES[rule.severity]), rule.slug, rule.summary

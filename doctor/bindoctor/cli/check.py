@@ -50,7 +50,9 @@ def _with_run(
         prepare_training()
         from bindoctor.final import train_evidence
 
-        evidence = train_evidence(evidence)
+        evidence, note = train_evidence(evidence)
+        if note:
+            click.echo(f"bindoctor: {note}", err=True)
     elif run is None and predictions is None:
         return read_run(workspace.out, workspace.run_key(evidence), evidence)
     if run is not None:

@@ -25,7 +25,9 @@ def train(data: DataSettings, output: Path | None) -> int:
 
     workspace = open_workspace(data)
     out = output or workspace.out
-    evidence = train_evidence(workspace.evidence())
+    evidence, note = train_evidence(workspace.evidence())
+    if note:
+        click.echo(f"bindoctor: {note}", err=True)
     assert evidence.recipe is not None and evidence.predictions is not None
     model = train_final(evidence.recipe, rows_of(workspace.dataset, evidence.recipe), seed=evidence.recipe.train.seed)
     metrics = summary(evidence.predictions)
