@@ -15,9 +15,9 @@ PLACEBOS = 2
 MAX_PER_SLOT = 4
 
 SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("columns", ("data.",)),
-    ("encoding", ("features.encode", "features.rare", "features.impute", "features.indicators")),
-    ("scaling", ("features.",)),
+    ("encoding", ("features.encode", "features.rare")),
+    ("scaling", ("features.scale", "features.transform")),
+    ("columns", ("data.", "features.")),
     ("training length", ("train.epochs",)),
     ("calibration", ("decide.calibrate",)),
     ("threshold", ("decide.",)),

@@ -63,8 +63,8 @@ def loss_plateau(
     Flat: the trend over the last third of the epochs changes the loss by less than 1% or less than its jitter. What one
     column allows is the entropy left within its levels, or for a number column what a binormal model of its AUC leaves;
     the plateau must lie above it by 0.1 of the entropy of the classes. On 27 real tables that estimate was at most 0.1
-    of the entropy below what the column reached under cross-validation, and on 25 of them at most 0.06. Passed over when
-    the recipe resamples or weights rows, because the two losses are then not on one scale, and for trees.
+    of the entropy below what the column reached under cross-validation, and on 25 of them at most 0.06. Passed over
+    when the recipe resamples or weights rows, because the two losses are then not on one scale, and for trees.
 
     ## Why it matters
     A network that stays above what one of its own columns tells has not finished learning and is not going to: its

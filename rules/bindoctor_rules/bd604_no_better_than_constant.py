@@ -68,8 +68,8 @@ def no_better_than_constant(
     The 95% interval of the mean difference of the two losses, row by row, does not lie below zero. An error, unless
     the answers tell the classes apart all the same (two classes: ROC AUC beyond chance; more: accuracy beyond that of
     the commonest class): then a warning where the probabilities are worse than the constant answer, and a note where
-    they cannot be told from it. A note, too, where every row gets the same answer (see one-class-predicted). Predictions
-    of other classes than the data has are passed over.
+    they cannot be told from it. A note, too, where every row gets the same answer (see one-class-predicted).
+    Predictions of other classes than the data has are passed over.
 
     ## Why it matters
     Nothing that is done to such a model can be called an improvement before it beats an answer that needs no features.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from bindoctor.script.layout import WIDTH, Expression, indented, lay_out
 
-STANDARD = {"copy": "copy", "math": "math"}
+STANDARD = {"copy": "import copy", "math": "import math", "Fraction": "from fractions import Fraction"}
 PACKAGES = {
     "np": "numpy as np",
     "pd": "pandas as pd",
@@ -97,7 +97,7 @@ def _setting(name: str, value: Expression) -> str:
 
 def _imports(names: set[str]) -> str:
     """Return import statements for the known names among these, ordered as isort does."""
-    standard = [f"import {module}" for name, module in STANDARD.items() if name in names]
+    standard = [statement for name, statement in STANDARD.items() if name in names]
     packages = [f"import {module}" for name, module in PACKAGES.items() if name in names]
     for module, members in MODULES.items():
         used = [member for member in members if member.rpartition(" ")[2] in names]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
@@ -16,7 +15,7 @@ from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
 from bindoctor.recipe import Recipe
 from bindoctor.selection import Cells, select
-from bindoctor.splits import group_parts, stratifiable
+from bindoctor.splits import inner_validation, repeated_folds, stratifiable
 
 Key = Literal["groups", "times"]
 
@@ -95,12 +94,6 @@ class Plan:
         return stratifiable(self.rows, self.recipe.split.valid)
 
     @property
-    def watched_parts(self) -> Fraction:
-        """Return the share of whole groups that early stopping watches."""
-        assert self.rows.groups is not None
-        return group_parts(self.rows, self.rows.groups, self.recipe.split.valid)
-
-    @property
     def lone_rows(self) -> bool:
         """Tell whether some rows have no group."""
         return any(cells.stripped.null_count() for cells in self._key_cells(self.recipe.split.group))
@@ -118,7 +111,8 @@ def check_plan(plan: Plan) -> None:
     """Refuse what training would refuse.
 
     Raises:
-        InputError: the recipe does not fit the columns or the number of classes, or missing numbers are not imputed.
+        InputError: the recipe does not fit the columns or the number of classes, missing numbers are not imputed, or
+            there are too few rows to split.
     """
     recipe, classes = plan.recipe, len(plan.rows.classes)
     check_columns(recipe.data, recipe.features, plan.columns)
@@ -134,3 +128,8 @@ def check_plan(plan: Plan) -> None:
                 f"column {name!r} has {holes[name][0]} missing cells and recipe.features.impute is 'none'; "
                 "a network cannot train on missing numbers: set it to 'median', for example."
             )
+    seed = recipe.train.seed
+    if plan.watches:
+        inner_validation(plan.rows, recipe.split, seed=seed)
+    if plan.fits_decision:
+        repeated_folds(plan.rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)

@@ -22,11 +22,13 @@ def split_lines(plan: Plan) -> Iterator[str]:
         return
     yield "# Early stopping watches rows that nothing else has seen."
     if "groups" in plan.keys:
-        parts = plan.watched_parts
         kind = "StratifiedGroupKFold" if plan.stratified else "GroupKFold"
-        yield f"parts = {kind}({parts.denominator}, shuffle=True, random_state=SEED)"
+        yield "finest = int(min(20, len(np.unique(groups)), np.bincount(labels).max()))"
+        yield "share = Fraction(VALID).limit_denominator(finest)  # of whole groups"
+        yield "share = min(max(share, Fraction(1, finest)), Fraction(finest - 1, finest))"
+        yield f"parts = {kind}(share.denominator, shuffle=True, random_state=SEED)"
         yield "held_out = [part for _, part in parts.split(features, labels, groups)]"
-        yield f"watched = np.sort(np.concatenate(held_out[:{parts.numerator}]))"
+        yield "watched = np.sort(np.concatenate(held_out[: share.numerator]))"
         yield "kept = np.setdiff1d(np.arange(len(labels)), watched)"
     elif "times" in plan.keys:
         yield 'by_time = np.argsort(times, kind="stable")'

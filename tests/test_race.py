@@ -1,0 +1,60 @@
+"""A fix's slot follows from what it edits, and a slot tries the best alternatives of every finding first."""
+
+import pytest
+
+from bindoctor import Aim, Finding, Fix, Recipe, Where
+from bindoctor.race import MAX_PER_SLOT, SLOTS, candidates_of, slot_of
+
+
+@pytest.mark.parametrize(
+    ("edits", "slot"),
+    [
+        ({"features.scale": "standard"}, "scaling"),
+        ({"features.transform.Income": "log1p"}, "scaling"),
+        ({"data.missing-values.Experience": ("-1",), "features.impute": "median"}, "columns"),
+        ({"resample.method": "smote"}, "imbalance"),
+        ({"loss.class-weight": "balanced"}, "imbalance"),
+        ({"decide.threshold": "tuned"}, "threshold"),
+        ({"decide.calibrate": "platt"}, "calibration"),
+        ({"train.epochs": 100}, "training length"),
+        ({"train.patience": 10}, "regularisation"),
+        ({"optimizer.kind": "adamw", "optimizer.weight-decay": 0.1}, "regularisation"),
+        ({"features.scale": "standard", "train.patience": 10}, "scaling"),
+        ({"optimizer.learning-rate": 0.01}, "optimizer"),
+        ({"model.hidden": (16,)}, "capacity"),
+    ],
+)
+def test_the_slot_is_the_earliest_that_an_edit_belongs_to(edits: dict[str, object], slot: str) -> None:
+    assert slot_of(Fix("", edits)) == slot
+
+
+def test_every_setting_of_the_recipe_has_a_slot() -> None:
+    names = [name for name, _ in SLOTS]
+    for section, settings in Recipe().to_dict().items():
+        if section not in ("split",):
+            assert all(slot_of(Fix("", {f"{section}.{key}": None})) in names for key in settings)
+
+
+def finding(code: str, *rates: float, aim: Aim = Aim.IMPROVE) -> Finding:
+    fixes = tuple(Fix(f"{code} {rate}", {"optimizer.learning-rate": rate}, aim) for rate in rates)
+    return Finding("", Where("recipe"), fixes=fixes, code=code)
+
+
+def test_the_first_alternative_of_each_finding_goes_before_the_second_of_any() -> None:
+    found, left_out = candidates_of("optimizer", [finding("A", 0.1, 0.2, 0.3), finding("B", 0.4, 0.5)], Recipe())
+    assert [candidate.fix.title for candidate in found] == ["A 0.1", "B 0.4", "A 0.2", "B 0.5"]
+    assert (len(found), left_out) == (MAX_PER_SLOT, 1)
+
+
+def test_the_same_change_is_tried_once_and_no_change_never() -> None:
+    unchanged = Recipe().optimizer.learning_rate
+    found, left_out = candidates_of("optimizer", [finding("A", 0.1, unchanged), finding("B", 0.1)], Recipe())
+    assert [(candidate.code, candidate.fix.title) for candidate in found] == [("A", "A 0.1")]
+    assert left_out == 0
+
+
+def test_corrections_and_advice_are_no_candidates() -> None:
+    found, _ = candidates_of(
+        "optimizer", [finding("A", 0.1, aim=Aim.CORRECT), finding("B", 0.2, aim=Aim.ADVISE)], Recipe()
+    )
+    assert found == ()

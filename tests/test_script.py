@@ -1,0 +1,560 @@
+"""The standalone script: it makes the same model, holds only what the recipe uses, and trusts no text."""
+
+import ast
+import csv
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bindoctor import Evidence, InputError, Recipe, Table
+from bindoctor.dataset import Dataset
+from bindoctor.final import train_final
+from bindoctor.readers import open_dataset, open_source, table_source
+from bindoctor.rows import rows_of
+from bindoctor.script import render_script
+from bindoctor.script.layout import literal, quoted
+
+QUICK = {"train.epochs": 4, "model.hidden": [16]}
+SCALED = {**QUICK, "features.scale": "standard"}
+PEOPLE = {**SCALED, "features.impute": "median", "data.missing-tokens": ["?"], "data.drop": ["kind", "team", "day"]}
+KINDS = {**PEOPLE, "data.drop": ["y", "team", "day"], "loss.kind": "cross-entropy"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data file, its target, and what the recipe changes in the naive one."""
+
+    data: str
+    target: str
+    edits: Mapping[str, Any]
+
+
+LOAN = "Personal Loan"
+CASES = {
+    "the naive recipe": Case("loan.csv", LOAN, {}),
+    "scaling, dropout, weight decay, early stopping and a tuned threshold": Case(
+        "small_loan.csv",
+        LOAN,
+        {
+            **SCALED,
+            "model.hidden": [32, 16],
+            "model.dropout": 0.5,
+            "optimizer.weight-decay": 0.01,
+            "train.epochs": 12,
+            "train.patience": 2,
+            "decide.threshold": "tuned",
+            "split.folds": 3,
+        },
+    ),
+    "SMOTE": Case("small_loan.csv", LOAN, {**SCALED, "resample.method": "smote"}),
+    "SMOTE up to a ratio": Case(
+        "small_loan.csv",
+        LOAN,
+        {**SCALED, "resample.method": "smote", "resample.ratio": 0.6, "resample.neighbors": 3},
+    ),
+    "under-sampling": Case("small_loan.csv", LOAN, {**SCALED, "resample.method": "random-under"}),
+    "SMOTE and Tomek links": Case("small_loan.csv", LOAN, {**SCALED, "resample.method": "smote-tomek"}),
+    "SMOTENC": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "features.indicators": True,
+            "features.rare": 20,
+            "features.encode-columns.city": "target",
+            "resample.method": "smotenc",
+        },
+    ),
+    "focal loss, RMSprop, a schedule, L1 and clipping": Case(
+        "small_loan.csv",
+        LOAN,
+        {
+            **QUICK,
+            "features.scale": "power",
+            "loss.kind": "focal",
+            "optimizer.kind": "rmsprop",
+            "optimizer.schedule": "cosine",
+            "optimizer.l1": 1e-4,
+            "optimizer.clip-norm": 1.0,
+        },
+    ),
+    "a plateau schedule without early stopping": Case(
+        "small_loan.csv", LOAN, {**SCALED, "optimizer.schedule": "plateau", "loss.label-smoothing": 0.1}
+    ),
+    "SGD, batch normalisation, balanced weights and a start from the prior": Case(
+        "small_loan.csv",
+        LOAN,
+        {
+            **QUICK,
+            "features.scale": "robust",
+            "optimizer.kind": "sgd",
+            "optimizer.momentum": 0.9,
+            "model.batch-norm": True,
+            "train.batch-size": 109,
+            "loss.class-weight": "balanced",
+            "model.prior-bias": True,
+        },
+    ),
+    "early stopping on average precision": Case(
+        "small_loan.csv",
+        LOAN,
+        {**SCALED, "train.patience": 2, "train.monitor": "average-precision", "optimizer.schedule": "step"},
+    ),
+    "two logits, early stopping on accuracy, isotonic calibration": Case(
+        "small_loan.csv",
+        LOAN,
+        {
+            **SCALED,
+            "loss.kind": "cross-entropy",
+            "loss.class-weight": 3.0,
+            "train.patience": 2,
+            "train.monitor": "accuracy",
+            "train.restore-best": False,
+            "train.device": "cpu",
+            "decide.calibrate": "isotonic",
+            "decide.threshold": "tuned",
+            "decide.tune-for": "f1",
+            "split.folds": 2,
+        },
+    ),
+    "logistic regression": Case("small_loan.csv", LOAN, {"model.kind": "logistic", "features.scale": "log1p"}),
+    "gradient boosting": Case("small_loan.csv", LOAN, {"model.kind": "gradient-boosting"}),
+    "gradient boosting with missing cells, weights, early stopping and Platt's calibration": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "model.kind": "gradient-boosting",
+            "features.impute": "none",
+            "loss.class-weight": "balanced",
+            "train.patience": 3,
+            "decide.calibrate": "platt",
+            "split.folds": 2,
+        },
+    ),
+    "texts, imputation with indicators, and a transform of one column": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "features.indicators": True,
+            "features.rare": 20,
+            "features.encode-columns.city": "target",
+            "features.transform.income": "log1p",
+        },
+    ),
+    "quantiles and target encoding": Case(
+        "people.csv", "y", {**PEOPLE, "features.scale": "quantile", "features.encode": "target"}
+    ),
+    "three classes with temperature calibration": Case(
+        "people.csv", "kind", {**KINDS, "decide.calibrate": "temperature", "split.folds": 2}
+    ),
+    "three classes, focal loss, over-sampling and one-against-rest calibration": Case(
+        "people.csv",
+        "kind",
+        {
+            **KINDS,
+            "loss.kind": "focal",
+            "loss.label-smoothing": 0.1,
+            "loss.class-weight": "balanced",
+            "resample.method": "random-over",
+            "train.patience": 2,
+            "train.monitor": "average-precision",
+            "decide.calibrate": "isotonic",
+            "split.folds": 2,
+        },
+    ),
+    "groups": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "split.group": "team",
+            "split.valid": 0.15,
+            "split.folds": 3,
+            "train.patience": 2,
+            "decide.threshold": "tuned",
+            "decide.tune-for": "balanced-accuracy",
+        },
+    ),
+    "dates": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "split.time": "day",
+            "split.folds": 3,
+            "train.patience": 2,
+            "decide.threshold": "tuned",
+            "decide.tune-for": "accuracy",
+        },
+    ),
+    "cells that stand for missing ones": Case(
+        "people.csv",
+        "y",
+        {**PEOPLE, "data.missing-tokens": ["?", "30"], "data.missing-values.visits": ["0"], "data.casts.age": "text"},
+    ),
+    "text read as numbers, renamed labels and no repeated rows": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.missing-tokens": [],
+            "data.casts.visits": "number",
+            "data.target-levels.yes": "oui",
+            "data.target-levels.no": "non",
+            "data.deduplicate": True,
+        },
+    ),
+    "rows without a target": Case("targetless.csv", "y", {**PEOPLE, "data.drop-missing-target": True}),
+    "semicolons and an unnamed column": Case("semicolons.csv", "y", {**PEOPLE}),
+    "Parquet": Case("people.parquet", "y", {**PEOPLE}),
+}
+
+
+def write_people(path: Path, rows: int = 300) -> None:
+    """Write numbers and texts with holes, padded cells, repeated rows, and two targets that depend on them."""
+    draw = random.Random(3)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["income", "age", "city", "job", "visits", "team", "day", "y", "kind"])
+        for _ in range(rows):
+            income, city = round(draw.lognormvariate(3, 1), 3), draw.choice(["Ulm", "Bonn", "Kiel", "Bad\nTölz"])
+            age = "" if draw.random() < 0.1 else draw.choice([f" {draw.randint(18, 80)}", "30", "30.0"])
+            job = draw.choice(["cook", "clerk", "cook", "clerk", "pilot", "", " ", "smith"])
+            visits = "?" if draw.random() < 0.1 else draw.randint(0, 9)
+            place = (income > 20) + (city == "Kiel") * draw.random() + draw.random() / 2
+            day = f"2024-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"
+            row = [income, age, city, job, visits, f"t{draw.randint(0, 30)}", day]
+            row += ["yes " if place > 1 else "no", ["low", "mid", "top"][min(int(place * 1.2), 2)]]
+            writer.writerows([row] * (2 if draw.random() < 0.05 else 1))
+
+
+def write_data(folder: Path, loan: Path, small_loan: Path) -> None:
+    (folder / "loan.csv").write_bytes(loan.read_bytes())
+    (folder / "small_loan.csv").write_bytes(small_loan.read_bytes())
+    write_people(folder / "people.csv")
+    people = pl.read_csv(folder / "people.csv", infer_schema=False)
+    typed = people.with_columns(pl.col("income").cast(pl.Float64), (pl.col("city") == "Kiel").alias("city"))
+    typed.write_parquet(folder / "people.parquet")
+    people.rename({"income": ""}).write_csv(folder / "semicolons.csv", separator=";", include_bom=True)
+    unknown = people.with_row_index().with_columns(
+        pl.when(pl.col("index") % 9 == 4).then(None).otherwise(pl.col("y")).alias("y"),
+        pl.when(pl.col("index") % 9 == 4).then(pl.lit("total")).otherwise(pl.col("income")).alias("income"),
+    )
+    unknown.drop("index").write_csv(folder / "targetless.csv")
+
+
+def opened(path: Path | str, target: str) -> Dataset:
+    return open_dataset(open_source(Path(path)), target)
+
+
+def rendered(dataset: Dataset, edits: Mapping[str, Any]) -> str:
+    return render_script(dataset, Evidence(recipe=Recipe().edited(edits)))
+
+
+def read_answers(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[str]]:
+    """Return row numbers, probabilities and decisions of a ``predictions.csv``."""
+    table = pl.read_csv(path, infer_schema=False)
+    probability = table.select(pl.col("^p_.*$").cast(pl.Float64)).to_numpy()
+    return table["row"].cast(pl.Int64).to_numpy(), probability, table["decision"].to_list()
+
+
+RUN_ALL = """
+import os, runpy, sys
+sys.modules["bindoctor"] = None  # importing it fails
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    runpy.run_path("script.py", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, loan: Path, small_loan: Path) -> Path:
+    """The data files, and for each case a folder with its script and what the script wrote."""
+    folder = tmp_path_factory.mktemp("script")
+    write_data(folder, loan, small_loan)
+    places = []
+    for name, case in CASES.items():
+        place = folder / name
+        place.mkdir()
+        (place / case.data).symlink_to(folder / case.data)
+        before = Path.cwd()
+        os.chdir(place)
+        try:
+            (place / "script.py").write_text(rendered(opened(case.data, case.target), case.edits), encoding="utf-8")
+        finally:
+            os.chdir(before)
+        places.append(place)
+    command = [sys.executable, "-c", RUN_ALL, *map(str, places)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.usefixtures("one_thread")
+def test_a_script_answers_as_the_trained_model_does(name: str, folder: Path) -> None:
+    case, recipe = CASES[name], Recipe().edited(CASES[name].edits)
+    dataset = opened(folder / case.data, case.target)
+    rows = rows_of(dataset, recipe)
+    model = train_final(recipe, rows, seed=recipe.train.seed)
+    numbers, probability, decisions = read_answers(folder / name / "predictions.csv")
+    np.testing.assert_array_equal(numbers, np.arange(sum(batch.height for batch in dataset.source.batches())))
+    np.testing.assert_allclose(probability[rows.row_ids], model.predict(rows.features), rtol=0, atol=1e-5)
+    expected = [rows.classes[k] for k in model.decide(rows.features)]
+    assert [decisions[row] for row in rows.row_ids] == expected
+    assert np.isfinite(probability).all()
+    assert np.ptp(probability[:, 1]) > 0.01
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_script_is_formatted_and_has_nothing_to_complain_about(name: str, folder: Path) -> None:
+    check_with_ruff((folder / name / "script.py").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_function_and_constant_of_a_script_is_used(name: str, folder: Path) -> None:
+    tree = ast.parse((folder / name / "script.py").read_text(encoding="utf-8"))
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    defined |= {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.isupper()
+    }
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert defined - read == set()
+
+
+def test_a_script_runs_as_a_program_of_its_own(tmp_path: Path, loan: Path) -> None:
+    dataset = opened(loan, LOAN)
+    (tmp_path / "train.py").write_text(rendered(dataset, {"train.epochs": 1}), encoding="utf-8")
+    command = [sys.executable, "-I", "train.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout + done.stderr == ""
+    numbers, _, decisions = read_answers(tmp_path / "predictions.csv")
+    assert len(numbers) == 5000
+    assert set(decisions) <= {"0", "1"}
+
+
+def test_the_naive_script_imports_no_scikit_learn(folder: Path) -> None:
+    text = (folder / "the naive recipe" / "script.py").read_text()
+    assert "sklearn" not in text
+    assert "imblearn" not in text
+    assert len(text.splitlines()) < 100
+
+
+def test_gradient_boosting_needs_no_torch(folder: Path) -> None:
+    assert "torch" not in (folder / "gradient boosting" / "script.py").read_text()
+
+
+def test_a_script_follows_only_the_recipe(folder: Path) -> None:
+    for name, case in CASES.items():
+        text, recipe = (folder / name / "script.py").read_text(), Recipe().edited(case.edits)
+        assert ("imblearn" in text) == (recipe.resample.method != "none")
+        assert ("PATIENCE" in text) == (recipe.train.patience > 0)
+        assert ("Dropout" in text) == (recipe.model.dropout > 0)
+        assert ("FOLDS" in text) == (recipe.decide.threshold == "tuned" or recipe.decide.calibrate != "none")
+        assert ("drop_duplicates" in text or "duplicated" in text) == recipe.data.deduplicate
+        assert "bindoctor" not in imported(text)
+
+
+def imported(text: str) -> set[str]:
+    """Return the top-level packages that a script imports."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def check_with_ruff(text: str) -> None:
+    for command in (["format", "--check", "--diff"], ["check"]):
+        full = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", "--stdin-filename", "x.py", "-"]
+        done = subprocess.run(full, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+NASTY = (
+    '"""; open("owned", "w"); """',
+    "'; open('owned', 'w'); '",
+    "\\",
+    "quote \" and ' both",
+    "line\nbreak",
+    "tab\tand \x07 bell",
+    "\u202ekcart eht ffo\u202c",
+    "{label} %s {0}",
+    "# comment",
+    "naïve größe 数",
+    "x" * 120,
+)
+
+
+def test_no_text_of_data_or_recipe_is_ever_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target, labels = "target'\"\n", ["\"); open('owned', 'w')  #", "'''"]
+    draw = random.Random(0)
+    data = tmp_path / 'it\'s "data" \\.csv'
+    with data.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*NASTY, target])
+        for _ in range(120):
+            levels = [draw.choice(NASTY) for _ in NASTY[1:]]
+            value = draw.random()
+            writer.writerow([value, *levels, labels[value + draw.random() / 4 > 0.6]])
+    edits = {
+        "data.missing-tokens": [NASTY[0], "no"],
+        f"data.missing-values.{NASTY[1]}": [NASTY[2]],
+        f"features.encode-columns.{NASTY[3]}": "target",
+        f"data.target-levels.{labels[0]}": '"""',
+        "train.epochs": 2,
+    }
+    text = rendered(opened(data.name, target), edits)
+    check_with_ruff(text)
+    (tmp_path / "script.py").write_text(text, encoding="utf-8")
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "owned").exists()
+    constants = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    assert {*NASTY[:4], target, data.name, '"""', labels[1]} <= constants
+    assert set(read_answers(tmp_path / "predictions.csv")[2]) <= {'"""', labels[1]}
+
+
+@given(st.text())
+def test_a_quoted_text_evaluates_to_itself(text: str) -> None:
+    assert ast.literal_eval(quoted(text)) == text
+
+
+@given(
+    st.recursive(st.text(max_size=40) | st.integers() | st.floats(0, 1), lambda inner: st.lists(inner), max_leaves=6)
+)
+def test_a_literal_evaluates_to_its_value(value: object) -> None:
+    assert ast.literal_eval(str(literal(value))) == value
+
+
+CHOICES: dict[str, list[Any]] = {
+    "train.patience": [0, 3],
+    "train.monitor": ["loss", "accuracy", "average-precision"],
+    "train.restore-best": [True, False],
+    "train.device": ["auto", "cpu", "cuda"],
+    "model.kind": ["mlp", "logistic", "gradient-boosting"],
+    "model.hidden": [[64, 32], [7], []],
+    "model.activation": ["relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid"],
+    "model.dropout": [0.0, 0.25],
+    "model.batch-norm": [False, True],
+    "model.prior-bias": [False, True],
+    "loss.class-weight": ["none", "balanced"],
+    "loss.label-smoothing": [0.0, 0.1],
+    "optimizer.kind": ["adam", "adamw", "sgd", "rmsprop"],
+    "optimizer.momentum": [0.0, 0.9],
+    "optimizer.schedule": ["constant", "cosine", "step", "plateau"],
+    "optimizer.l1": [0.0, 1e-5],
+    "optimizer.weight-decay": [0.0, 0.01],
+    "optimizer.clip-norm": [0.0, 1.0],
+    "data.deduplicate": [False, True],
+    "data.drop-missing-target": [False, True],
+    "data.missing-tokens": [[], ["?", "-1"]],
+    "data.casts": [{}, {"visits": "number"}, {"age": "text"}],
+    "features.impute": ["mean", "median", "most-frequent", "zero"],
+    "features.indicators": [False, True],
+    "features.scale": ["none", "standard", "minmax", "robust", "quantile", "power", "log1p"],
+    "features.encode": ["onehot", "target"],
+    "features.transform": [{}, {"income": "power"}, {"income": "log1p", "visits": "quantile"}],
+    "features.rare": [0, 20],
+    "resample.method": ["none", "smote", "borderline-smote", "adasyn", "random-over", "random-under", "smote-tomek"],
+    "resample.ratio": [1.0, 0.5],
+    "resample.neighbors": [5, 3],
+    "decide.calibrate": ["none", "temperature", "platt", "isotonic"],
+    "split.group": ["", "team"],
+}
+OF_TARGET: dict[str, dict[str, list[Any]]] = {
+    "y": {"loss.kind": ["bce", "focal", "cross-entropy"], "decide.threshold": [0.5, "tuned"]},
+    "kind": {"loss.kind": ["focal", "cross-entropy"]},
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(draw=st.randoms(use_true_random=False), target=st.sampled_from(["y", "kind"]))
+def test_any_recipe_renders_to_formatted_code_without_loose_ends(
+    draw: random.Random, target: str, folder: Path
+) -> None:
+    edits = {name: draw.choice(choices) for name, choices in {**CHOICES, **OF_TARGET[target]}.items()}
+    if "visits" not in edits["data.casts"]:
+        edits["data.missing-tokens"] = ["?", "-1"]
+    check_with_ruff(rendered(opened(folder / "people.csv", target), edits))
+
+
+def test_the_same_recipe_renders_to_the_same_script(folder: Path) -> None:
+    dataset = opened(folder / "people.csv", "y")
+    assert rendered(dataset, PEOPLE) == rendered(dataset, PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("target", "edits", "says"),
+    [
+        ("y", {**PEOPLE, "features.impute": "none"}, "missing cells"),
+        ("y", {**PEOPLE, "features.transform.cty": "power"}, "'cty'"),
+        ("y", {**PEOPLE, "features.transform.city": "power"}, "text column"),
+        ("kind", {**KINDS, "loss.kind": "bce"}, "'bce'"),
+        ("kind", {**KINDS, "loss.class-weight": 3.0}, "class-weight"),
+        ("kind", {**KINDS, "decide.threshold": "tuned"}, "threshold"),
+        ("y", {**PEOPLE, "data.drop": ["city", "job", "kind", "team", "day"], "resample.method": "smotenc"}, "smotenc"),
+        ("y", {**PEOPLE, "decide.calibrate": "platt", "split.folds": 200}, "fewer than the 200 folds"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_recipe_that_cannot_be_trained_is_refused(
+    target: str, edits: dict[str, Any], says: str, folder: Path
+) -> None:
+    with pytest.raises(InputError, match=says):
+        rendered(opened(folder / "people.csv", target), edits)
+
+
+def test_rows_without_a_target_are_refused_like_in_training(folder: Path) -> None:
+    with pytest.raises(InputError, match="drop-missing-target"):
+        rendered(opened(folder / "targetless.csv", "y"), PEOPLE)
+
+
+def test_a_table_in_memory_has_no_script() -> None:
+    table = table_source(Table({"x": [1, 2, 3, 4], "y": ["a", "b", "a", "b"]}))
+    with pytest.raises(InputError, match="needs a data file"):
+        rendered(open_dataset(table, "y"), {})
+
+
+def test_a_file_without_header_is_read_by_position(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    draw = random.Random(0)
+    values = [draw.random() for _ in range(60)]
+    path.write_text("".join(f"{value},{int(value > 0.5)}\n" for value in values))
+    dataset = open_dataset(open_source(path, header=False), "1")
+    (tmp_path / "script.py").write_text(rendered(dataset, {"train.epochs": 1}))
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(read_answers(tmp_path / "predictions.csv")[0]) == 60
