@@ -221,3 +221,11 @@ def test_a_training_that_collapses_is_a_finding_and_is_said(cli: Cli, tmp_path: 
     done = cli("check", "--train", "--output-format", "json")
     assert "1 of 1 trainings collapsed" in done.stderr
     assert "BD602" in codes(json.loads(done.stdout))
+
+
+def test_a_report_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> None:
+    data = write(tmp_path, HEALTHY)
+    done = cli("check", data, "--output-file", data / "report.txt")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "data.csv" in done.stderr

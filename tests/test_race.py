@@ -28,13 +28,6 @@ def test_the_slot_is_the_earliest_that_an_edit_belongs_to(edits: dict[str, objec
     assert slot_of(Fix("", edits)) == slot
 
 
-def test_every_setting_of_the_recipe_has_a_slot() -> None:
-    names = [name for name, _ in SLOTS]
-    for section, settings in Recipe().to_dict().items():
-        if section not in ("split",):
-            assert all(slot_of(Fix("", {f"{section}.{key}": None})) in names for key in settings)
-
-
 def finding(code: str, *rates: float, aim: Aim = Aim.IMPROVE) -> Finding:
     fixes = tuple(Fix(f"{code} {rate}", {"optimizer.learning-rate": rate}, aim) for rate in rates)
     return Finding("", Where("recipe"), fixes=fixes, code=code)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 import torch
+from conftest import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -359,6 +360,24 @@ def test_a_script_runs_as_a_program_of_its_own(tmp_path: Path, loan: Path) -> No
     numbers, _, decisions = read_answers(tmp_path / "predictions.csv")
     assert len(numbers) == 5000
     assert set(decisions) <= {"0", "1"}
+
+
+def test_the_commands_train_predict_and_script_agree(cli: Cli, tmp_path: Path, small_loan: Path) -> None:
+    (tmp_path / "loan.csv").write_bytes(small_loan.read_bytes())
+    (tmp_path / "bindoctor.toml").write_text(
+        f'[data]\npath = "loan.csv"\ntarget = "{LOAN}"\n'
+        '[recipe.features]\nscale = "standard"\n[recipe.train]\nepochs = 3\n'
+    )
+    for command in (["train"], ["predict", "bindoctor-out", "loan.csv", "--output-file", "predicted.csv"]):
+        assert cli(*command).returncode == 0
+    done = cli("script")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "script.py").write_text(done.stdout)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, timeout=120, check=True)
+    predicted, written = (read_answers(tmp_path / name) for name in ("predicted.csv", "predictions.csv"))
+    np.testing.assert_array_equal(predicted[0], written[0])
+    np.testing.assert_allclose(predicted[1], written[1], rtol=0, atol=1e-5)
+    assert predicted[2] == written[2]
 
 
 def test_the_naive_script_imports_no_scikit_learn(folder: Path) -> None:

@@ -72,7 +72,6 @@ def build_objective(loss: Loss, outputs: int, weights: npt.NDArray[np.float64], 
             return lambda logits, targets: binary_cross_entropy_with_logits(logits, targets, pos_weight=positive)
         return lambda logits, targets: scale * binary_cross_entropy_with_logits(logits, targets, pos_weight=positive)
     weight = None if (weights == 1).all() else torch.from_numpy(weights).float().to(device)
-
     if weight is None and loss.kind != "focal":
         return lambda logits, targets: cross_entropy(logits, targets, label_smoothing=loss.label_smoothing)
 

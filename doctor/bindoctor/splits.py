@@ -116,7 +116,7 @@ def stratifiable(rows: Rows, share: float) -> bool:
     return bool(present.min() >= 2 and min(held_out, len(rows) - held_out) >= len(present))
 
 
-def group_parts(rows: Rows, groups: Index, share: float) -> Fraction:
+def _group_parts(rows: Rows, groups: Index, share: float) -> Fraction:
     """Return a share as so many of so many parts that whole groups fall into, of about equal size each.
 
     A share of 0.15 is 3 parts of 20.
@@ -154,7 +154,7 @@ def _cut(rows: Rows, split: Split, share: float, *, stratified: bool, shuffled: 
 
 
 def _cut_groups(rows: Rows, names: Index, share: float, *, stratified: bool, seed: int) -> Fold:
-    parts = group_parts(rows, names, share)
+    parts = _group_parts(rows, names, share)
     splits = _folds(rows, parts.denominator, stratified=stratified, shuffled=True, seed=seed)
     return _fold(rows, np.concatenate([test for _, test in splits[: parts.numerator]]))
 

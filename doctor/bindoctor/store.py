@@ -103,27 +103,19 @@ def save_model(out: Path, model: FinalModel) -> tuple[Path, ...]:
         The files written.
 
     Raises:
-        InputError: there is something at ``out/model`` that is not a model.
+        InputError: there is something at ``out/model`` that is not a model, or the folder cannot be written.
     """
     folder = out / MODEL_FOLDER
     foreign = _foreign(folder)
     if foreign:
         raise InputError(f"{folder}: {foreign!r} is there, which belongs to no model; move it, or name another folder.")
     contents = _contents(model)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=f".{MODEL_FOLDER}.") as name:
-        fresh, stale = Path(name, "fresh"), Path(name, "stale")
-        fresh.mkdir()
-        for file, content in contents.items():
-            (fresh / file).write_bytes(content)
-        try:
-            if folder.exists():
-                folder.rename(stale)
-            fresh.rename(folder)
-        except BaseException:
-            if stale.exists() and not folder.exists():
-                stale.rename(folder)
-            raise
+    try:
+        _replace(folder, contents)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}); name another folder, or make room."
+        ) from error
     return tuple(folder / file for file in contents)
 
 
@@ -139,7 +131,11 @@ def load_model(path: Path) -> StoredModel:
     Raises:
         InputError: there is no model, or a file of it is missing, damaged or not what this version writes.
     """
-    folder = path if (path / MANIFEST_FILE).exists() else path / MODEL_FOLDER
+    folder = path if (path / MANIFEST_FILE).is_file() else path / MODEL_FOLDER
+    if not (folder / MANIFEST_FILE).is_file():
+        raise InputError(
+            f"{path}: no model there; name the folder that 'bindoctor train' wrote, such as bindoctor-out."
+        )
     manifest = _read_manifest(folder / MANIFEST_FILE)
 
     def read(name: str) -> bytes:
@@ -175,6 +171,24 @@ def _foreign(folder: Path) -> str:
     if not folder.is_dir():
         return folder.name
     return min((entry.name for entry in folder.iterdir() if entry.name not in FILES), default="")
+
+
+def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a folder's files beside it, then put them in its place; where that fails, the old folder stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+        fresh, stale = Path(name, "fresh"), Path(name, "stale")
+        fresh.mkdir()
+        for file, content in contents.items():
+            (fresh / file).write_bytes(content)
+        try:
+            if folder.exists():
+                folder.rename(stale)
+            fresh.rename(folder)
+        except BaseException:
+            if stale.exists() and not folder.exists():
+                stale.rename(folder)
+            raise
 
 
 def _contents(model: FinalModel) -> Mapping[str, bytes]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Moments, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._regularization import L2, has_l2, l2_edits
 from bindoctor_rules._wording import listed
 
 SALARIES = Table(
@@ -97,11 +98,20 @@ def unscaled_features(
         },
         (
             Fix("Standardise (mean 0, standard deviation 1)", {"features.scale": "standard"}),
+            *_held_back(recipe),
             Fix("Scale by median and quartiles (robust)", {"features.scale": "robust"}),
             Fix("Scale to the range 0 to 1 (min-max)", {"features.scale": "minmax"}),
             Fix("Map each column to a normal distribution (quantile)", {"features.scale": "quantile"}),
         ),
     )
+
+
+def _held_back(recipe: Recipe) -> Iterator[Fix]:
+    if not has_l2(recipe):
+        yield Fix(
+            f"Standardise, with an L2 penalty of {L2:g} against the overfitting of faster learning",
+            {"features.scale": "standard", **l2_edits(recipe)},
+        )
 
 
 def _is_flag(column: ColumnProfile) -> bool:

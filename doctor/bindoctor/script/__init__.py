@@ -20,8 +20,9 @@ __all__ = ["render_script"]
 def render_script(dataset: Dataset, evidence: Evidence) -> str:
     """Return a Python script that trains the evidence's recipe on all rows and writes ``predictions.csv``.
 
-    Run on one CPU thread, it makes the same model as ``final.train_final``. It holds what the recipe uses and nothing
-    else, and is formatted as ``ruff format`` does. Texts from the data and the recipe are only ever literals in it.
+    It makes the same model as ``final.train_final``, but for a fold whose training collapses: there it has no class
+    shares to stand in. It holds what the recipe uses and nothing else, and is formatted as ``ruff format`` does. Texts
+    from the data and the recipe are only ever literals in it. A script of a Parquet file reads it with polars.
 
     Args:
         dataset: a file and its target.

@@ -64,7 +64,7 @@ def _file(source: Source) -> Iterator[str]:
         arguments: list[Expression] = ["DATA"]
         if source.layout.delimiter != ",":
             arguments.append(f"sep={quoted(source.layout.delimiter)}")
-        if source.layout.first_line == 1:
+        if not source.layout.header:
             arguments += ["header=None", "names=COLUMNS"]
         elif "" in source.columns:
             arguments += ["header=0", "names=COLUMNS"]
