@@ -3,7 +3,7 @@
 import pytest
 
 from bindoctor import Aim, Finding, Fix, Recipe, Where
-from bindoctor.race import MAX_PER_SLOT, SLOTS, candidates_of, slot_of
+from bindoctor.race import MAX_PER_SLOT, candidates_of, slot_of
 
 
 @pytest.mark.parametrize(

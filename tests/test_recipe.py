@@ -45,7 +45,7 @@ def test_equal_recipes_have_equal_digests(edits: dict[str, object]) -> None:
 
 
 def test_writing_a_recipe_keeps_comments_order_and_other_tables() -> None:
-    text = '# mine\n[recipe.features]\nscale = "none"  # as Ann wants it\nimpute = "median"\n\n[check]\nfail-on = "error"\n'
+    text = '# mine\n[recipe.features]\nscale = "none"  # for now\nimpute = "median"\n\n[check]\nfail-on = "error"\n'
     document = tomlkit.parse(text)
     update_document(document, Recipe().edited({"features.scale": "robust", "features.impute": "median"}))
     assert tomlkit.dumps(document) == text.replace('"none"', '"robust"')

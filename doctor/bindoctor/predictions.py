@@ -51,8 +51,8 @@ class Predictions:
         if self.decided is not None:
             return self.decided
         if self.binary:
-            return (self.positive >= self.threshold).astype(np.int64)
-        return np.argmax(self.probability, axis=1).astype(np.int64)
+            return np.asarray(self.positive >= self.threshold, dtype=np.int64)
+        return np.asarray(self.probability.argmax(axis=1), dtype=np.int64)
 
     def take(self, index: npt.NDArray[np.int64]) -> "Predictions":
         """Return the predictions at these positions, in this order."""

@@ -139,7 +139,8 @@ def _score_of_corrections(treatment: Treatment) -> Text:
     found, honest, constant = (v[score] for v in (treatment.as_found, treatment.honest, treatment.class_shares))
     return Text(
         f"{score} {found:.4f} as found, {honest:.4f} after them ({constant:.4f} for always answering the class "
-        "shares). The first was not measured honestly, so the two are not comparable; gains are measured from the second.",
+        "shares). The first was not measured honestly, so the two are not comparable; gains are measured from "
+        "the second.",
         style="dim",
     )
 
