@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from bindoctor import Aim, Confidence, Finding, Profile, Recipe, Rule, Severity, Table, counts, example
 from bindoctor.examine import examine, findings_of
+from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of, findings_in
+from bindoctor.train import fit
 from bindoctor_rules._association import best_answer, errors_removed, parts_of
 from bindoctor_rules.bd101_class_imbalance import class_imbalance
 from bindoctor_rules.bd102_too_few_rare_rows import too_few_rare_rows
@@ -19,6 +21,7 @@ from bindoctor_rules.bd105_missing_values import missing_values
 from bindoctor_rules.bd106_missing_token import missing_token
 from bindoctor_rules.bd109_constant_column import constant_column
 from bindoctor_rules.bd110_identifier_column import identifier_column
+from bindoctor_rules.bd111_high_cardinality import high_cardinality
 from bindoctor_rules.bd112_redundant_column import redundant_column
 from bindoctor_rules.bd113_duplicate_rows import duplicate_rows
 from bindoctor_rules.bd114_conflicting_labels import conflicting_labels
@@ -39,6 +42,7 @@ DATA_RULES = (
     missing_token,
     constant_column,
     identifier_column,
+    high_cardinality,
     redundant_column,
     duplicate_rows,
     conflicting_labels,
@@ -60,6 +64,67 @@ def noise(rows: int, seed: int = 0) -> list[float]:
 
 def labels(rows: int, every: int = 3) -> list[str]:
     return ["yes" if i % every == 0 else "no" for i in range(rows)]
+
+
+# Levels.
+
+
+def towns(rows: int, levels: int) -> Cells:
+    return {"town": [f"t{i % levels}" for i in range(rows)], "x": noise(rows), "y": labels(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "levels", "severity"),
+    [
+        (380, 19, None),
+        (399, 20, Severity.WARNING),
+        (400, 20, None),
+        (1000, 50, None),
+        (1020, 51, Severity.NOTE),
+        (1019, 51, Severity.WARNING),
+    ],
+)
+def test_levels_are_too_many_past_fifty_or_where_twenty_or_more_have_fewer_than_twenty_rows(
+    rows: int, levels: int, severity: Severity | None
+) -> None:
+    assert [finding.severity for finding in ask(high_cardinality, towns(rows, levels))] == [severity] * bool(severity)
+
+
+def test_one_fix_encodes_all_columns_of_many_levels_by_the_target() -> None:
+    cells = towns(300, 60) | {"street": [f"s{i * 7 % 90}" for i in range(300)], "side": ["left", "right"] * 150}
+    (found,) = ask(high_cardinality, cells)
+    assert found.fixes[0].edits == {
+        "features.encode-columns.town": "target",
+        "features.encode-columns.street": "target",
+    }
+    assert found.fixes[1].edits == {"features.rare": 10}
+
+
+def test_grouping_is_not_offered_where_no_level_is_rare_or_trees_group_by_themselves() -> None:
+    (found,) = ask(high_cardinality, towns(1100, 55))
+    assert len(found.fixes) == 1
+    assert not ask(high_cardinality, towns(300, 60), Recipe().edited({"model.kind": "gradient-boosting"}))
+
+
+def test_more_levels_than_the_scan_keeps_are_too_many_until_they_are_encoded_by_the_target() -> None:
+    cells = towns(9000, 4500)
+    (found,) = ask(high_cardinality, cells)
+    assert not ask(high_cardinality, cells, Recipe().edited(found.fixes[0].edits))
+
+
+def test_an_identifier_and_numbers_among_question_marks_are_left_to_their_own_rules() -> None:
+    cells: Cells = {
+        "id": [f"a{i}" for i in range(300)],
+        "age": ["?" if i % 4 == 0 else 20 + i * 37 % 61 for i in range(300)],
+        "y": labels(300),
+    }
+    assert not ask(high_cardinality, cells)
+
+
+def test_numbers_read_as_text_on_purpose_are_levels() -> None:
+    cells: Cells = {"zip": [10_000 + i * 37 % 90 for i in range(300)], "y": labels(300)}
+    assert not ask(high_cardinality, cells)
+    assert ask(high_cardinality, cells, Recipe().edited({"data.casts.zip": "text"}))
 
 
 # Leaks.
@@ -307,6 +372,37 @@ def test_a_token_of_several_columns_is_read_as_missing_everywhere() -> None:
     once = ["null" if i % 8 == 0 else i % 50 for i in range(400)]
     (found,) = ask(missing_token, {"a": hidden, "b": hidden[::-1], "c": once, "y": labels(400)})
     assert found.fixes[0].edits == {"data.missing-tokens+": ["N/A"], "data.missing-values.c": ["null"]}
+
+
+@pytest.mark.parametrize(("rule", "odd"), [(missing_token, 999), (impossible_value, -2)], ids=["999", "-2"])
+def test_an_improvement_that_makes_numbers_missing_can_be_trained(rule: Rule, odd: int) -> None:
+    cells: Cells = {"days": [odd if i % 100 == 7 else i * 37 % 41 for i in range(400)], "y": labels(400)}
+    (found,) = ask(rule, cells)
+    assert found.fixes[0].aim is Aim.IMPROVE
+    assert found.fixes[0].edits["features.impute"] == "median"
+    dataset = evidence_of(example("", Table(cells), Recipe())).dataset
+    assert dataset is not None
+    recipe = Recipe().edited({**found.fixes[0].edits, "features.scale": "standard", "train.epochs": 1})
+    assert fit(recipe, rows_of(dataset, recipe), seed=0).network is not None
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [{"features.impute": "mean"}, {"model.kind": "gradient-boosting"}],
+    ids=["an imputer is chosen", "trees take them"],
+)
+def test_an_imputer_is_brought_only_where_one_is_needed(edits: dict[str, object]) -> None:
+    cells: Cells = {"days": [-2 if i % 100 == 7 else i * 37 % 41 for i in range(400)], "y": labels(400)}
+    (found,) = ask(impossible_value, cells, Recipe().edited(edits))
+    assert list(found.fixes[0].edits) == ["data.missing-values.days"]
+
+
+def test_what_is_certainly_missing_leaves_the_imputer_to_missing_values() -> None:
+    cells: Cells = {"days": [-999 if i % 9 == 0 else 30 + i % 70 for i in range(400)], "y": labels(400)}
+    (found,) = ask(missing_token, cells)
+    recipe = Recipe().edited(found.fixes[0].edits)
+    assert recipe.features.impute == "none"
+    assert ask(missing_values, cells, recipe)[0].fixes[0].edits["features.indicators"] is True
 
 
 def test_reading_tokens_as_missing_uncovers_the_number_column_that_must_be_imputed() -> None:

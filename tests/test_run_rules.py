@@ -30,6 +30,7 @@ from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
 from bindoctor_rules import _calibration, _scale
 from bindoctor_rules._curves import jitter, logged, trend
+from bindoctor_rules._regularization import decoupled_decay, shrunk_by
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
 from bindoctor_rules.bd305_no_regularization import _weights
 
@@ -255,8 +256,8 @@ def test_a_gap_offers_only_what_the_recipe_lacks() -> None:
         "optimizer.weight-decay",
         "train.epochs",
         "optimizer.l1",
-        "model.dropout",
         "train.patience",
+        "model.dropout",
         "model.hidden",
     ]
     assert [list(fix.edits) for fix in rest.fixes] == [["model.hidden"]]
@@ -499,3 +500,70 @@ def test_three_classes_are_offered_no_threshold() -> None:
     found = ask("BD602", Evidence(recipe=NAIVE, predictions=predictions))
     assert found
     assert all("decide.threshold" not in edits for edits in fixes_of(found))
+
+
+# --- one cause, one loud finding -------------------------------------------------------------------------------------
+
+
+def collapsed(shares: Sequence[float] = (0.2, 0.201, 0.199, 0.2, 0.2)) -> Evidence:
+    """Predictions of folds whose training has collapsed: each answers the class shares of its own rows."""
+    truth = (np.arange(500) % 5 == 0)[np.random.default_rng(0).permutation(500)]
+    return predicted(truth, np.array(shares)[np.arange(500) % 5], profile=profile_of(counts(no=400, yes=100)))
+
+
+def test_a_collapsed_run_is_loud_once() -> None:
+    evidence = collapsed()
+    (loud,) = ask("BD602", evidence)
+    assert loud.severity is Severity.ERROR
+    assert "every row has the same probability (0.8)" in loud.message
+    assert not ask("BD601", evidence)
+    assert not ask("BD603", evidence)
+    (note,) = ask("BD604", evidence)
+    assert note.severity is Severity.NOTE
+    assert "no better than the 0.5 of answering the class shares" in note.message
+
+
+def test_a_threshold_out_of_reach_is_one_finding_and_its_calibration_a_note() -> None:
+    generator = np.random.default_rng(0)
+    odds = generator.normal(-1.5, 1.0, 2000)
+    truth = generator.random(2000) < 1 / (1 + np.exp(-odds))
+    evidence = predicted(truth, 0.4 / (1 + np.exp(-odds)))
+    assert ask("BD602", evidence)
+    assert not ask("BD603", evidence)
+    (note,) = ask("BD601", evidence)
+    assert note.severity is Severity.NOTE
+    assert note.fixes
+
+
+# --- regularisation that does something ------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 200), st.floats(1, 1e5), st.integers(1, 1024), st.floats(1e-5, 0.1), st.sampled_from([0.0, 0.01]))
+def test_the_decay_offered_takes_off_weight_however_long_training_is(
+    epochs: int, rows: float, batch: int, rate: float, before: float
+) -> None:
+    edits = {"train.epochs": epochs, "train.batch-size": batch, "optimizer.learning-rate": rate}
+    recipe = NAIVE.edited({**edits, "optimizer.kind": "adamw", "optimizer.weight-decay": before})
+    after = recipe.edited({"optimizer.weight-decay": decoupled_decay(recipe, rows)})
+    assert 0.03 <= shrunk_by(after, rows) <= 1
+
+
+def test_l2_is_not_taken_for_the_weight_decay_of_adamw() -> None:
+    falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    decayed = NAIVE.edited({"optimizer.kind": "adamw", "optimizer.weight-decay": 0.01})
+    (found,) = ask("BD402", run(falling, turning, recipe=decayed))
+    assert found.fixes[0].edits == {"optimizer.kind": "adam", "optimizer.weight-decay": 0.01}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_epochs_offered_end_at_the_best_one_however_the_log_counts(first: int) -> None:
+    falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    epochs = tuple(Epoch(first + i, train_loss=float(falling[i]), valid_loss=float(turning[i])) for i in range(30))
+    (found,) = ask("BD402", Evidence(recipe=NAIVE, history=History(epochs)))
+    assert {"train.epochs": 9} in fixes_of([found])
+
+
+def test_fewer_epochs_are_not_offered_where_the_best_one_is_restored() -> None:
+    falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    (found,) = ask("BD402", run(falling, turning, recipe=NAIVE.edited({"train.patience": 10})))
+    assert all("train.epochs" not in edits for edits in fixes_of([found]))

@@ -51,10 +51,10 @@ def penalties(recipe: Recipe) -> Iterator[Fix]:
         yield Fix(f"L2 penalty {L2:g}", l2_edits(recipe))
     if not recipe.optimizer.l1:
         yield Fix(f"L1 penalty {L1:g}", {"optimizer.l1": L1})
-    if deep and not model.dropout:
-        yield Fix(f"Dropout {DROPOUT:g}", {"model.dropout": DROPOUT})
     if not recipe.train.patience:
         yield STOP_EARLY
+    if deep and not model.dropout:
+        yield Fix(f"Dropout {DROPOUT:g}", {"model.dropout": DROPOUT})
     smaller = [max(4, width // 4) for width in model.hidden]
     if deep and smaller != list(model.hidden):
         yield Fix("A quarter of the units", {"model.hidden": smaller})

@@ -32,7 +32,13 @@ AGES = Table({"age": ["?" if i % 10 == 0 else 20 + i * 37 % 60 for i in range(12
     ],
 )
 def high_cardinality(
-    profile: Profile, recipe: Recipe, *, max_levels: int = 50, min_levels: int = 20, min_rows_per_level: float = 20.0
+    profile: Profile,
+    recipe: Recipe,
+    *,
+    max_levels: int = 50,
+    min_levels: int = 20,
+    min_rows_per_level: float = 20.0,
+    min_parsed: float = 0.9,
 ) -> Iterator[Finding]:
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.
 
@@ -58,7 +64,7 @@ def high_cardinality(
       methods in supervised machine learning with high cardinality features. Computational Statistics 37.
     - scikit-learn user guide, Target encoder and Infrequent categories.
     """
-    columns = [c for c in profile.categories if is_one_hot(c, recipe) and not _holds_numbers(c, recipe)]
+    columns = [c for c in profile.categories if is_one_hot(c, recipe) and not _holds_numbers(c, recipe, min_parsed)]
     levels = {column.name: one_hot_levels(column, recipe) for column in columns}
     sparse = [c.name for c in columns if levels[c.name] >= min_levels and c.count < min_rows_per_level * levels[c.name]]
     crowded = [c for c in columns if c.name in sparse or levels[c.name] > max_levels]
@@ -77,6 +83,7 @@ def high_cardinality(
             "max_levels": max_levels,
             "min_levels": min_levels,
             "min_rows_per_level": min_rows_per_level,
+            "min_parsed": min_parsed,
         },
         tuple(_remedies(crowded, recipe)),
         severity=None if sparse else Severity.NOTE,
@@ -96,7 +103,7 @@ def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
         yield Fix(f"Group levels with fewer than {GROUPED} training rows", {"features.rare": GROUPED})
 
 
-def _holds_numbers(column: ColumnProfile, recipe: Recipe) -> bool:
+def _holds_numbers(column: ColumnProfile, recipe: Recipe, min_parsed: float) -> bool:
     """Tell whether the cells that do not stand for a missing value are mostly numbers, and not text on purpose."""
     tokens = sum(count for _, count in column.tokens)
-    return column.name not in recipe.data.casts and column.parsed >= 0.9 * (column.count - tokens)
+    return column.name not in recipe.data.casts and column.parsed >= min_parsed * (column.count - tokens)
