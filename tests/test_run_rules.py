@@ -84,6 +84,14 @@ epochs = st.lists(
 )
 
 
+@pytest.mark.parametrize("level", [0.0, -1.0])
+def test_a_loss_of_zero_or_below_breaks_no_rule(level: float) -> None:
+    flat, rising = [level] * 12, [level] * 6 + [0.5] * 6
+    for valid in (flat, rising):
+        outcomes = examine(RULES, run(flat, valid))
+        assert [(outcome.rule.code, outcome.why) for outcome in outcomes if outcome.status == "error"] == []
+
+
 @settings(deadline=None, max_examples=150)
 @given(epochs, numbers, st.sampled_from([EVEN, TELLING]))
 def test_no_history_breaks_a_rule(found: list[Epoch], first: float | None, profile: Profile) -> None:
@@ -561,6 +569,15 @@ def test_the_epochs_offered_end_at_the_best_one_however_the_log_counts(first: in
     epochs = tuple(Epoch(first + i, train_loss=float(falling[i]), valid_loss=float(turning[i])) for i in range(30))
     (found,) = ask("BD402", Evidence(recipe=NAIVE, history=History(epochs)))
     assert {"train.epochs": 9} in fixes_of([found])
+
+
+def test_epochs_out_of_order_are_no_reason_to_offer_a_number_of_them() -> None:
+    falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    epochs = tuple(
+        Epoch(90 if i == 0 else i, train_loss=float(falling[i]), valid_loss=float(turning[i])) for i in range(30)
+    )
+    (found,) = ask("BD402", Evidence(recipe=NAIVE, history=History(epochs)))
+    assert all("train.epochs" not in edits for edits in fixes_of([found]))
 
 
 def test_fewer_epochs_are_not_offered_where_the_best_one_is_restored() -> None:

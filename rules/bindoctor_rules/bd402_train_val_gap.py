@@ -21,7 +21,7 @@ def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
         return
     held_back = list(penalties(recipe))
     yield from held_back[:1]
-    if not recipe.train.patience and best < recipe.train.epochs:
+    if not recipe.train.patience and 0 < best < recipe.train.epochs:
         yield Fix(f"{counted(best, 'epoch')}, as many as it got better for", {"train.epochs": best})
     yield from held_back[1:]
 
@@ -87,6 +87,8 @@ def train_val_gap(
     end = float(valid[-max(2, since // 3) :].mean())
     noise = jitter(valid)
     before, after = float(training[epochs[best]]), float(training[epochs[-1]])
+    if not (lowest > 0 and before > 0):
+        return
     rise, fall = end / lowest - 1, 1 - after / before
     if rise < min_rise or fall < min_fall or end - lowest < min_noise_ratio * noise:
         return

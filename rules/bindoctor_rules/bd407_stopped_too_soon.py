@@ -60,7 +60,8 @@ def stopped_too_soon(
     if len(loss) < min_epochs or stopped or recipe.model.kind == "gradient-boosting":
         return
     slope, error = trend(loss[-5:])
-    fall = -slope / float(loss[-5:].mean())
+    level = float(loss[-5:].mean())
+    fall = -slope / level if level > 0 else 0.0
     if fall < min_fall or -slope < min_gain * profile.prior_entropy or -slope < min_noise_ratio * error:
         return
     epochs, rate = recipe.train.epochs, recipe.optimizer.learning_rate
