@@ -229,3 +229,14 @@ def test_a_report_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> No
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "data.csv" in done.stderr
+
+
+def test_a_recipe_that_names_no_loss_gets_the_one_for_its_classes(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, "x,y\n" + "".join(f"{RANDOM.gauss(i % 3, 1):.4f},{'abc'[i % 3]}\n" for i in range(300)))
+    write(tmp_path, '[data]\npath = "data.csv"\ntarget = "y"\n[recipe.train]\nepochs = 3\n', "bindoctor.toml")
+    done = cli("check", "--train", "--fail-on", "never")
+    assert done.returncode == 0, done.stderr
+    write(tmp_path, '[data]\npath = "data.csv"\ntarget = "y"\n[recipe.loss]\nkind = "bce"\n', "bindoctor.toml")
+    done = cli("check", "--train")
+    assert done.returncode == 2
+    assert "cross-entropy" in done.stderr

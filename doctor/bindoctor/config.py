@@ -49,14 +49,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Config:
-    """Settings as read; ``path`` is None when there is no settings file."""
+    """Settings as read; ``path`` is None without a settings file, ``sets_loss`` tells whether the loss is named."""
 
     path: Path | None = None
     data: DataSettings = field(default_factory=DataSettings)
     recipe: Recipe = field(default_factory=Recipe)
     check: CheckSettings = field(default_factory=CheckSettings)
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    has_recipe: bool = False
+    sets_loss: bool = False
 
     @property
     def folder(self) -> Path:
@@ -108,7 +108,9 @@ def load_config(path: Path | None) -> Config:
             raise InputError(f"{path}: unknown key '{where + '.' if where else ''}{key}'.") from None
         raise InputError(f"{path}: '{where}': {text[0].lower()}{text[1:].replace('`', '')}.") from None
     recipe = Recipe.from_dict(parsed.recipe, source=str(path))
-    return Config(path, parsed.data, recipe, parsed.check, parsed.rules, has_recipe=bool(parsed.recipe))
+    return Config(
+        path, parsed.data, recipe, parsed.check, parsed.rules, sets_loss="kind" in parsed.recipe.get("loss", {})
+    )
 
 
 def check_rule_options(config: Config, registry: Registry) -> Mapping[str, Mapping[str, Any]]:

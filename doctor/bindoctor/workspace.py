@@ -62,11 +62,11 @@ class Workspace:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def evidence(self) -> Evidence:
-        """Scan the data as the settings' recipe selects it; without one, as the naive first recipe does."""
+        """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
         recipe = self.config.recipe
         profile = scan(self.dataset, recipe)
-        if not self.config.has_recipe:
-            recipe = first_recipe(profile)
+        if len(profile.classes) > 2 and not self.config.sets_loss:
+            recipe = recipe.edited({"loss.kind": "cross-entropy"})
         return Evidence(self.dataset, profile, recipe)
 
     def run_key(self, evidence: Evidence) -> RunKey:
@@ -106,7 +106,7 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     config = load_config(find_config(Path()))
     stored = config.data
     if asked.path and stored.path and not _same_file(config, asked):
-        config, stored = replace(config, recipe=Recipe(), has_recipe=False), DataSettings()
+        config, stored = replace(config, recipe=Recipe(), sets_loss=False), DataSettings()
     data = DataSettings(
         stored.path or asked.path,
         asked.target or stored.target,
@@ -126,13 +126,6 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         _select(registry, config, choice or RuleChoice()),
         {code: dict(values) for code, values in options.items()},
     )
-
-
-def first_recipe(profile: Profile) -> Recipe:
-    """Return the setup most people start from, with the loss that the number of classes asks for."""
-    if len(profile.classes) > 2:
-        return Recipe().edited({"loss.kind": "cross-entropy"})
-    return Recipe()
 
 
 def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
