@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bindoctor.config import FailOn
@@ -36,7 +36,6 @@ class Report:
     written: tuple[str, ...] = ()
     fail_on: FailOn = "warning"
     broken_packs: tuple[str, ...] = ()
-    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
