@@ -240,3 +240,26 @@ def test_a_recipe_that_names_no_loss_gets_the_one_for_its_classes(cli: Cli, tmp_
     done = cli("check", "--train")
     assert done.returncode == 2
     assert "cross-entropy" in done.stderr
+
+
+def test_a_report_never_goes_over_what_it_is_about(cli: Cli, tmp_path: Path) -> None:
+    data = write(tmp_path, HEALTHY)
+    done = cli("check", data, "--output-file", "data.csv")
+    assert done.returncode == 2
+    assert data.read_text() == HEALTHY
+
+
+def test_settings_about_another_file_are_not_rewritten(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, HEALTHY, "other.csv")
+    text = '[data]\npath = "data.csv"\ntarget = "y"\n'
+    settings = write(tmp_path, text, "bindoctor.toml")
+    done = cli("fix", "other.csv", "--target", "y", "--apply")
+    assert done.returncode == 2
+    assert "is about data.csv" in done.stderr
+    assert settings.read_text() == text
+
+
+def test_an_error_cannot_steer_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    done = cli("check", write(tmp_path, "\x1b]0;pwned\x07A,B\n" + "".join(f"{i},{i}\n" for i in range(50))))
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr

@@ -60,3 +60,12 @@ def test_a_damaged_journal_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text('{"at": "now"\n')
     with pytest.raises(InputError, match=r"journal\.jsonl:1"):
         undo(tmp_path / "bindoctor.toml", tmp_path)
+
+
+def test_line_separators_in_the_settings_do_not_break_the_journal(tmp_path: Path) -> None:
+    config, out = tmp_path / "bindoctor.toml", tmp_path / "bindoctor-out"
+    before = "# one\u2028two\u0085three\n"
+    record(out, "fix", config, before, "x = 1\n")
+    config.write_text("x = 1\n")
+    undo(config, out)
+    assert read_text(config) == before

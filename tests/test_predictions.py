@@ -65,3 +65,32 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> N
     with pytest.raises(InputError) as caught:
         read_predictions(written(tmp_path / "p.csv", text))
     assert says in str(caught.value)
+
+
+def test_labels_are_kept_as_the_data_writes_them(tmp_path: Path) -> None:
+    floats = Predictions(("0.0", "1.0"), np.array([0, 1]), np.eye(2), np.arange(2), np.zeros(2, dtype=np.int64))
+    after = read_predictions(written(tmp_path / "p.csv", floats.to_csv()), floats.classes)
+    assert after.truth.tolist() == [0, 1]
+
+
+def test_answers_by_a_tuned_threshold_come_back(tmp_path: Path) -> None:
+    chances = np.array([[0.9, 0.1], [0.8, 0.2]])
+    tuned = Predictions(("a", "b"), np.array([0, 1]), chances, np.arange(2), np.zeros(2, dtype=np.int64), 0.15)
+    after = read_predictions(written(tmp_path / "p.csv", tuned.to_csv()), tuned.classes)
+    assert after.decision.tolist() == tuned.decision.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("row,y_true,y_prob\nA17,1,0.5\n2,0,0.5\n", "record 1, column 'row': 'A17' is not a whole number"),
+        ("y_true,y_prob\n1,0.5,7\n0,0.5\n", "record 1 has another number of fields"),
+        ("y_true,y_prob\n1,0.5\n0\n", "record 2 has another number of fields"),
+        ("[1]", "list of objects"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_malformed_file_is_no_traceback(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_predictions(written(tmp_path / "p.csv", text))
+    assert says in str(caught.value)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Table, Where
+from bindoctor.confirm import Confirmation
 from bindoctor.course import Diagnose
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
@@ -154,3 +155,19 @@ def test_a_fix_that_cannot_be_trained_is_an_error_of_its_trial_only() -> None:
     assert by_title[smote.title].status == "error"
     assert by_title[smote.title].why
     assert by_title["standardise"].kept
+
+
+def test_what_the_locked_rows_deny_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    worse = Confirmation({"log-loss": 0.3}, {"log-loss": 0.4}, {"log-loss": 0.69}, -0.1, -0.2, 0.1, 0.2)
+    monkeypatch.setattr("bindoctor.treat.confirm", lambda *given, **named: worse)
+    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE), repeats=2)
+    assert done.status == "not-confirmed"
+    assert done.recipe == QUICK
+    assert "log-loss got no better on the locked rows (-0.1000)" in done.why
+
+
+def test_a_confirmed_claim_says_nothing_of_another_score() -> None:
+    before, after = {"log-loss": 0.4, "mcc": 0.5}, {"log-loss": 0.3, "mcc": 0.4}
+    seen = Confirmation(before, after, {"log-loss": 0.69, "mcc": 0.0}, 0.1, 0.05, 0.15, 0.3)
+    assert seen.holds
+    assert seen.gain_in("mcc") == pytest.approx(-0.1)

@@ -82,7 +82,7 @@ def find_config(folder: Path) -> Path | None:
     if own.is_file():
         return own
     project = folder / "pyproject.toml"
-    if project.is_file() and "bindoctor" in _parse(project).get("tool", {}):
+    if project.is_file() and "bindoctor" in _tools(project):
         return project
     return None
 
@@ -97,7 +97,7 @@ def load_config(path: Path | None) -> Config:
         return Config()
     values = _parse(path)
     if path.name == "pyproject.toml":
-        values = values.get("tool", {}).get("bindoctor", {})
+        values = _tools(path)["bindoctor"]
     try:
         parsed = msgspec.convert(values, _File)
     except msgspec.ValidationError as error:
@@ -160,6 +160,11 @@ def render_config(config: Config, text: str | None) -> str:
             data[key] = value
     update_document(holder, config.recipe)
     return tomlkit.dumps(document)
+
+
+def _tools(project: Path) -> dict[str, Any]:
+    tools = _parse(project).get("tool", {})
+    return tools if isinstance(tools, dict) else {}
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class Confirmation:
     over_constant: float = 0.0
     why_failed: str = ""
 
+    def gain_in(self, score: str) -> float:
+        """Return the bundle's gain in any reported score over the better of baseline and constant answer."""
+        reference = [scores.gain(score, values[score], self.after[score]) for values in (self.before, self.constant)]
+        return min(reference)
+
     @property
     def holds(self) -> bool:
         """Tell whether the bundle is better than the baseline and, beyond its interval, than the constant answer."""

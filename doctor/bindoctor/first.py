@@ -40,6 +40,10 @@ def first_config(workspace: Workspace) -> str:
         data["positive"] = profile.classes[1]
         if not dataset.positive:
             data["positive"].comment("guessed: the label that usually means yes, else the rarer one")
+    if workspace.config.data.delimiter:
+        data["delimiter"] = workspace.config.data.delimiter
+    if not workspace.config.data.header:
+        data["header"] = False
     _describe_columns(data, profile)
     document["data"] = data
     recipe = tomlkit.table(is_super_table=True)

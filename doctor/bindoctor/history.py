@@ -137,12 +137,18 @@ def read_history(path: Path) -> History:
 def _records(path: Path, text: str) -> list[Mapping[str, Any]]:
     if not text.strip():
         raise InputError(f"{path}: the training history is empty.")
-    if text.lstrip()[0] not in "[{":
-        return list(csv.DictReader(io.StringIO(text)))
     try:
+        if text.lstrip()[0] not in "[{":
+            records = list(csv.DictReader(io.StringIO(text)))
+            ragged = next((i for i, record in enumerate(records) if None in record), None)
+            if ragged is not None:
+                raise InputError(f"{path}: record {ragged + 1} has more fields than the header.")
+            return list(records)
         loaded = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg}).") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file ({error}).") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}).") from error
     if isinstance(loaded, dict):
         columns = {str(k): v for k, v in loaded.items() if isinstance(v, list)}
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=False)]

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
 
@@ -31,14 +33,17 @@ def sha256(text: str) -> str:
 
 def read_text(path: Path) -> str | None:
     """Return a file's text byte for byte (line ends kept), or None when it does not exist."""
-    return path.read_bytes().decode() if path.is_file() else None
+    try:
+        return path.read_bytes().decode() if path.is_file() else None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8 or move it away.") from None
 
 
 def record(folder: Path, action: str, file: Path, before: str | None, after: str, status: str = "") -> None:
     """Append one change to the journal in ``folder``."""
     entry = Applied(datetime.now(UTC).isoformat(timespec="seconds"), action, file.name, before, sha256(after), status)
     path = folder / FILE_NAME
-    write_beside(path, (read_text(path) or "") + json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+    write_beside(path, (read_text(path) or "") + json.dumps(asdict(entry)) + "\n")
 
 
 def read_journal(folder: Path) -> tuple[Applied, ...]:
@@ -49,10 +54,12 @@ def read_journal(folder: Path) -> tuple[Applied, ...]:
     """
     path = folder / FILE_NAME
     entries = []
-    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+    for number, line in enumerate((read_text(path) or "").rstrip("\n").split("\n"), start=1):
+        if not line:
+            continue
         try:
-            entries.append(Applied(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError) as error:
+            entries.append(msgspec.json.decode(line, type=Applied))
+        except msgspec.DecodeError as error:
             raise InputError(f"{path}:{number}: not a journal entry ({error}); move the file away to go on.") from None
     return tuple(entries)
 

@@ -100,7 +100,7 @@ class Laboratory:
         self._fitted = fitted
         self._rows: dict[str, Rows] = {repr(recipe.data): work}
         self._runs: dict[tuple[str, int, int], RepeatRun] = {}
-        self._prepared: dict[tuple[str, int, int], Prepared] = {}
+        self._prepared: dict[tuple[str, int, int, int], Prepared] = {}
         self._constant: dict[int, FoldScores] = {}
 
     def extend(self, attempt: Attempt, *, stand_in: bool) -> Attempt:
@@ -172,7 +172,7 @@ class Laboratory:
         histories: list[History] = []
         failures: list[str] = []
         for number, (train, test) in enumerate(self._parts[repeat]):
-            prepared = self._prepare(recipe, rows, repeat, number)
+            prepared = self._prepare(recipe, rows, repeat, number, salt)
             seed = derived_seed(self._seed, repeat, number, salt)
             if stand_in:
                 probability[test], history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
@@ -186,13 +186,13 @@ class Laboratory:
         predictions = Predictions(rows.classes, rows.labels[held], probability[held], rows.row_ids[held], fold_of[held])
         return RepeatRun(predictions, History.mean(histories), tuple(failures))
 
-    def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int) -> Prepared:
-        key = (preparation_key(recipe), repeat, number)
+    def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int, salt: int) -> Prepared:
+        key = (preparation_key(recipe), repeat, number, salt)
         if key not in self._prepared:
             self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
             train, test = self._parts[repeat][number]
             self._prepared[key] = prepare(
-                recipe, rows.take(train), rows.take(test), seed=derived_seed(self._seed, repeat, number, 0)
+                recipe, rows.take(train), rows.take(test), seed=derived_seed(self._seed, repeat, number, salt)
             )
         return self._prepared[key]
 

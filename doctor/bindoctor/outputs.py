@@ -1,6 +1,7 @@
 """What training and treatment leave in ``bindoctor-out``, and how a later check reads it back."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ def write_run(
     out: Path, key: RunKey, history: History | None, predictions: Predictions | None, metrics: Mapping[str, Any]
 ) -> tuple[Path, ...]:
     """Write a run's curve, out-of-fold predictions and scores, and last of all the key that makes them valid."""
-    files = {METRICS_FILE: json.dumps(metrics, indent=2) + "\n"}
+    files = {METRICS_FILE: json.dumps(_without_nan(metrics), indent=2, allow_nan=False) + "\n"}
     if history is not None:
         files[HISTORY_FILE] = history.to_csv()
     if predictions is not None:
@@ -66,3 +67,10 @@ def read_run(out: Path, key: RunKey, evidence: Evidence) -> Evidence:
         history=read_history(history) if history.is_file() else None,
         predictions=read_predictions(predictions, classes, threshold) if predictions.is_file() else None,
     )
+
+
+def _without_nan(value: Any) -> Any:
+    """Write a score that is undefined as null: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

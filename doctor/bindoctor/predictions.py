@@ -67,12 +67,14 @@ class Predictions:
         )
 
     def to_csv(self) -> str:
-        """Write ``row, fold, truth, p_<class>…`` with a header line."""
+        """Write ``row, fold, truth, p_<class>…, decision`` with a header line."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["row", "fold", "truth", *(f"p_{name}" for name in self.classes)])
-        for row, fold, truth, probability in zip(self.row_ids, self.fold, self.truth, self.probability, strict=True):
-            writer.writerow([int(row), int(fold), self.classes[truth], *(repr(float(p)) for p in probability)])
+        writer.writerow(["row", "fold", "truth", *(f"p_{name}" for name in self.classes), "decision"])
+        columns = zip(self.row_ids, self.fold, self.truth, self.probability, self.decision, strict=True)
+        for row, fold, truth, probability, decision in columns:
+            chances = (repr(float(p)) for p in probability)
+            writer.writerow([int(row), int(fold), self.classes[truth], *chances, self.classes[decision]])
         return out.getvalue()
 
 
@@ -98,7 +100,7 @@ def read_predictions(path: Path, classes: tuple[str, ...] = (), threshold: float
         raise InputError(f"{path}: no truth column among {', '.join(names)}; name one of them 'truth' or 'y_true'.")
     spread = [name for name in names if name.startswith("p_")]
     single = next((name for name in POSITIVE_NAMES if name in names), None)
-    labels = [_label(record[truth_name]) for record in records]
+    labels = [_label(record[truth_name], classes) for record in records]
     if spread:
         found = tuple(name[2:] for name in spread)
         if classes and set(found) == set(classes):
@@ -115,17 +117,15 @@ def read_predictions(path: Path, classes: tuple[str, ...] = (), threshold: float
         probability = np.column_stack([1 - positive, positive])
     else:
         raise InputError(f"{path}: no probability column among {', '.join(names)}; use 'p_<class>' or 'y_prob'.")
-    unknown = sorted(set(labels) - set(found))
-    if unknown:
-        raise InputError(f"{path}: the truth holds {unknown[0]!r}, which is none of the classes {', '.join(found)}.")
-    index = {name: i for i, name in enumerate(found)}
+    answers = [_label(record["decision"], found) for record in records] if "decision" in names else None
     return Predictions(
         found,
-        np.array([index[label] for label in labels], dtype=np.int64),
+        _indices(path, "truth", labels, found),
         probability.astype(np.float64),
-        np.array([int(float(r.get("row") or i)) for i, r in enumerate(records)], dtype=np.int64),
-        np.array([int(float(r.get("fold") or 0)) for r in records], dtype=np.int64),
+        np.array([_whole(path, i, "row", r.get("row"), i) for i, r in enumerate(records)], dtype=np.int64),
+        np.array([_whole(path, i, "fold", r.get("fold"), 0) for i, r in enumerate(records)], dtype=np.int64),
         threshold,
+        None if answers is None else _indices(path, "decision", answers, found),
     )
 
 
@@ -137,21 +137,52 @@ def _records(path: Path) -> list[dict[str, str]]:
     if text.lstrip()[:1] in ("[", "{"):
         try:
             loaded = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg}).") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: not valid JSON ({error}).") from error
         if isinstance(loaded, dict):
-            loaded = [dict(zip(loaded, row, strict=True)) for row in zip(*loaded.values(), strict=False)]
+            columns = {k: v for k, v in loaded.items() if isinstance(v, list)}
+            loaded = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=False)]
+        if not all(isinstance(record, dict) and record.keys() == loaded[0].keys() for record in loaded):
+            raise InputError(f"{path}: expected a list of objects with the same keys, one a row.")
         records = [{str(k): v if isinstance(v, str) else json.dumps(v) for k, v in record.items()} for record in loaded]
     else:
-        records = [dict(record) for record in csv.DictReader(io.StringIO(text))]
+        try:
+            records = [dict(record) for record in csv.DictReader(io.StringIO(text))]
+        except csv.Error as error:
+            raise InputError(f"{path}: not a CSV file ({error}).") from error
+        ragged = next((i for i, r in enumerate(records) if None in r or None in r.values()), None)
+        if ragged is not None:
+            raise InputError(f"{path}: record {ragged + 1} has another number of fields than the header.")
     if not records:
         raise InputError(f"{path}: no predictions in it.")
     return records
 
 
-def _label(text: str) -> str:
+def _label(text: str, classes: tuple[str, ...]) -> str:
+    """Return a label as written where it is a class, else without the ".0" that a float column adds to 0 and 1."""
     stripped = text.strip()
+    if stripped in classes:
+        return stripped
     return stripped[:-2] if stripped.endswith(".0") and stripped[:-2].lstrip("-").isdigit() else stripped
+
+
+def _indices(path: Path, column: str, labels: list[str], classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    unknown = sorted(set(labels) - set(classes))
+    if unknown:
+        raise InputError(
+            f"{path}: the {column} holds {unknown[0]!r}, which is none of the classes {', '.join(classes)}."
+        )
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([index[label] for label in labels], dtype=np.int64)
+
+
+def _whole(path: Path, record: int, column: str, text: str | None, default: int) -> int:
+    if not text:
+        return default
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{path}: record {record + 1}, column {column!r}: {text!r} is not a whole number.") from error
 
 
 def _probability(path: Path, record: int, column: str, text: str | None) -> float:

@@ -138,7 +138,7 @@ class Train(Section, frozen=True):
     patience: Count = 0
     restore_best: bool = True
     monitor: Literal["loss", "accuracy", "average-precision"] = "loss"
-    seed: Count = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -71,8 +71,8 @@ class Report:
         if self.treatment is not None:
             values["treatment"] = _treatment(self.treatment, self.written)
         values["exit_code"] = self.exit_code
-        plain: dict[str, Any] = _plain(values)
-        return plain
+        built: dict[str, Any] = _plain(values)
+        return built
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

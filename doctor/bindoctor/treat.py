@@ -75,7 +75,7 @@ def treat(
         score=primary,
         before=as_found,
         after=honest,
-        class_shares={name: float(baseline.constant[0][name].mean()) for name in REPORTED},
+        class_shares={name: float(np.nanmean(baseline.constant[0][name])) for name in REPORTED},
         as_found=as_found,
         honest=honest,
         gain=None,
@@ -113,8 +113,9 @@ def treat(
     bundled = laboratory.read(current.recipe, np.concatenate([work.row_ids, locked.row_ids]))
     seen = confirm(corrected, work, current.recipe, bundled, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
-    if not seen.holds:
-        return replace(base, status="not-confirmed", why=_why_not(seen, claim))
+    fallen = [trial.score for trial in kept if seen.after and seen.gain_in(trial.score) <= 0]
+    if not seen.holds or fallen:
+        return replace(base, status="not-confirmed", why=_why_not(seen, *fallen[:1] or [claim]))
     why = (
         f"on {len(locked)} locked rows {claim} is better by {seen.gain:.4f} "
         f"(95 % interval {seen.low:+.4f} to {seen.high:+.4f}) than the better of the honest baseline and always "
@@ -204,6 +205,6 @@ def _collapse_note(baseline: Attempt) -> list[str]:
 def _why_not(seen: Confirmation, score: str) -> str:
     if seen.why_failed:
         return f"training the fixed setup on all rows failed: {seen.why_failed}"
-    if seen.gain <= 0:
-        return f"{score} got no better on the locked rows ({seen.gain:+.4f}); the fixes are not applied"
+    if seen.gain_in(score) <= 0:
+        return f"{score} got no better on the locked rows ({seen.gain_in(score):+.4f}); the fixes are not applied"
     return f"{score} is not better than always answering the class shares on the locked rows; the fixes are not applied"

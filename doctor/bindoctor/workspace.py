@@ -44,11 +44,29 @@ class Workspace:
     registry: Registry
     rules: tuple[Rule, ...]
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    foreign: str = ""
+    """The data file that the settings here are about, when it is another than the one looked at."""
+
+    def require_own_settings(self) -> None:
+        """Make sure that results may be written here.
+
+        Raises:
+            InputError: the settings in this folder are about another data file.
+        """
+        if self.foreign:
+            raise InputError(
+                f"{self.config_path} is about {self.foreign}; run this in another folder, or change its [data] path."
+            )
 
     @property
     def out(self) -> Path:
         """Return the folder that results are written to and read back from."""
         return self.config.folder / OUT_FOLDER
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files that are read and must not be written over."""
+        return (Path(self.dataset.source.name), self.config_path)
 
     @property
     def config_path(self) -> Path:
@@ -93,8 +111,8 @@ class Workspace:
 def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Workspace:
     """Read the settings in the current folder and open the data that they or the caller name.
 
-    Settings of another data file do not apply: a file given explicitly is looked at with its own defaults, unless the
-    settings name the same file or none.
+    The recipe and the target of another data file do not apply: a file given explicitly is looked at with the
+    defaults, unless the settings name the same file or none. The choice of rules applies to any data.
 
     Args:
         asked: what the caller says about the data; what it leaves at its default is taken from the settings.
@@ -104,8 +122,9 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         InputError: no data, or anything in settings, data or selection that cannot be used.
     """
     config = load_config(find_config(Path()))
-    stored = config.data
+    stored, foreign = config.data, ""
     if asked.path and stored.path and not _same_file(config, asked):
+        foreign = stored.path
         config, stored = replace(config, recipe=Recipe(), sets_loss=False), DataSettings()
     data = DataSettings(
         stored.path or asked.path,
@@ -125,6 +144,7 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         registry,
         _select(registry, config, choice or RuleChoice()),
         {code: dict(values) for code, values in options.items()},
+        foreign,
     )
 
 

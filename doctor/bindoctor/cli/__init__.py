@@ -11,6 +11,7 @@ from bindoctor.cli.init import init
 from bindoctor.cli.model import predict, script, train
 from bindoctor.errors import InputError
 from bindoctor.history import TrainingFailed
+from bindoctor.render.text import printable
 from bindoctor.version import VERSION
 
 
@@ -35,9 +36,9 @@ def main() -> None:
         click.echo("bindoctor: interrupted; nothing was applied.", err=True)
         sys.exit(130)
     except (InputError, TrainingFailed) as error:
-        click.echo(f"bindoctor: {error}", err=True)
+        click.echo(f"bindoctor: {printable(error)}", err=True)
         sys.exit(2)
     except OSError as error:
-        click.echo(f"bindoctor: {error.filename or 'output'}: {error.strerror or error}.", err=True)
+        click.echo(printable(f"bindoctor: {error.filename or 'output'}: {error.strerror or error}."), err=True)
         sys.exit(2)
     sys.exit(code or 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bindoctor.cli.options import PATH, data_options, emit, prepare_training, report_options, rule_options
+from bindoctor.cli.options import PATH, check_output, data_options, emit, prepare_training, report_options, rule_options
 from bindoctor.config import DataSettings
 from bindoctor.evidence import Evidence
 from bindoctor.history import read_history
@@ -37,6 +37,7 @@ def check(
     belongs to the same recipe and data is read, not repeated.
     """
     workspace = open_workspace(data, choice)
+    check_output(output["output_file"], *workspace.inputs, run_path, predictions_path)
     evidence = _with_run(workspace, workspace.evidence(), run_path, predictions_path, train_first)
     report = workspace.report(workspace.examine(evidence), evidence, fail_on)
     emit(report, **output)

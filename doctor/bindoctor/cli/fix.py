@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bindoctor.cli.options import console, data_options, emit, prepare_training, report_options, rule_options
+from bindoctor.cli.options import (
+    check_output,
+    console,
+    data_options,
+    emit,
+    prepare_training,
+    report_options,
+    rule_options,
+)
 from bindoctor.config import FILE_NAME, DataSettings, find_config, render_config
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
+from bindoctor.history import TrainingFailed
 from bindoctor.journal import read_text, record
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
     help="What fixes are judged by; auto is the recipe's score, else log loss.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="Of folds, trainings and the locked part (default: the recipe's)."
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Of folds, trainings and the locked part (default: the recipe's)."
 )
 @rule_options
 @report_options
@@ -60,6 +69,9 @@ def fix(
     """
     prepare_training()
     workspace = open_workspace(data, choice)
+    check_output(output["output_file"], *workspace.inputs)
+    if apply_it:
+        workspace.require_own_settings()
     evidence = workspace.evidence()
     outcomes = workspace.examine(evidence)
     with _progress(shown=not output["quiet"]) as progress:
@@ -111,7 +123,13 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
     path, out = workspace.config_path, workspace.out
     before = read_text(path)
     after = render_config(replace(workspace.config, path=path, recipe=recipe), before)
-    model = train_final(recipe, rows_of(workspace.dataset, recipe), seed=recipe.train.seed)
+    try:
+        model = train_final(recipe, rows_of(workspace.dataset, recipe), seed=recipe.train.seed)
+        stored = save_model(out, model)
+    except TrainingFailed as error:
+        note = f"No model was written: training on all rows failed ({error})."
+        treatment = replace(treatment, notes=(*treatment.notes, note))
+        stored = ()
     metrics = {
         "status": treatment.status,
         "score": treatment.score,
@@ -120,14 +138,14 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
         "locked_rows": treatment.locked_rows,
     }
     written = [
-        *save_model(out, model),
+        *stored,
         *write_run(out, workspace.run_key(final), final.history, final.predictions, metrics),
         out / REPORT_FILE,
     ]
     if before != after:
         record(out, "fix", path, before, after, treatment.status)
         written += [path]
-    report = replace(report, written=tuple(str(file) for file in written))
+    report = replace(report, treatment=treatment, written=tuple(str(file) for file in written))
     write_beside(out / REPORT_FILE, json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     if before != after:
         write_beside(path, after)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bindoctor.cli.options import PATH, data_options, prepare_training
+from bindoctor.cli.options import PATH, check_output, data_options, prepare_training
 from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
@@ -24,6 +24,8 @@ def train(data: DataSettings, output: Path | None) -> int:
     from bindoctor.store import save_model
 
     workspace = open_workspace(data)
+    if output is None:
+        workspace.require_own_settings()
     out = output or workspace.out
     evidence, note = train_evidence(workspace.evidence())
     if note:
@@ -56,6 +58,7 @@ def predict(model: Path, data: Path, delimiter: str | None, no_header: bool, out
     from bindoctor.readers import open_source
     from bindoctor.store import load_model
 
+    check_output(output_file, data)
     table = load_model(model).table(open_source(data, delimiter=delimiter, header=not no_header))
     if output_file.suffix == ".parquet":
         import io
@@ -80,6 +83,7 @@ def script(data: DataSettings, output_file: Path | None) -> int:
     from bindoctor.script import render_script
 
     workspace = open_workspace(data)
+    check_output(output_file, *workspace.inputs)
     text = render_script(workspace.dataset, workspace.evidence())
     if output_file is None:
         click.echo(text, nl=False)

@@ -92,6 +92,20 @@ def emit(report: Report, *, output_format: str, output_file: Path | None, quiet:
         write_beside(output_file, kept.getvalue())
 
 
+def check_output(output_file: Path | None, *inputs: Path | None) -> None:
+    """Make sure, before any work, that a report or table does not go over what is read.
+
+    Raises:
+        InputError: the output is a folder, or one of the inputs.
+    """
+    if output_file is None:
+        return
+    if output_file.is_dir():
+        raise InputError(f"{output_file}: is a folder; name a file to write.")
+    if output_file.resolve() in {path.resolve() for path in inputs if path is not None}:
+        raise InputError(f"{output_file}: is read by this command and would be overwritten; name another file.")
+
+
 def console(file: TextIO, *, no_color: bool = False) -> Console:
     """Return a console without rich's guessing at numbers and markup in what it prints."""
     return Console(file=file, no_color=no_color or None, highlight=False, markup=False, emoji=False)
