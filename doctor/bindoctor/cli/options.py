@@ -67,7 +67,7 @@ def report_options(command: Command) -> Command:
         click.option(
             "--fail-on",
             type=click.Choice(["error", "warning", "note", "never"]),
-            help="Exit 1 from this severity on (default: warning).",
+            help="Exit 1 from this severity on (default: warning; fix: never).",
         ),
         click.option("--output-file", type=PATH, help="Write the report there instead of to standard output."),
         click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
