@@ -7,7 +7,7 @@ from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
 from bindoctor.history import Epoch, History
 from bindoctor.predictions import Predictions
-from bindoctor.profile import ColumnProfile, Level, Moments, Profile
+from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule, counts, example, rule
 from bindoctor.version import VERSION
@@ -16,12 +16,15 @@ __version__ = VERSION
 
 __all__ = [
     "Aim",
+    "Blocks",
     "ColumnProfile",
     "Confidence",
     "Dataset",
+    "Distribution",
     "Epoch",
     "Evidence",
     "Example",
+    "Extremes",
     "Finding",
     "Fix",
     "History",

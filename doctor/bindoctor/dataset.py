@@ -76,6 +76,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Rows)
+            and self.classes == other.classes
+            and self.features.equals(other.features)
+            and np.array_equal(self.labels, other.labels)
+            and np.array_equal(self.row_ids, other.row_ids)
+        )
+
     def take(self, index: npt.NDArray[np.int64]) -> "Rows":
         """Return the rows at these positions, in this order."""
         return Rows(

@@ -4,8 +4,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from bindoctor.dataset import Rows
 from bindoctor.findings import RowList
 
 MIN_IDENTIFIER_ROWS = 20
@@ -15,9 +20,13 @@ MIN_SKETCHED_UNIQUE_SHARE = 0.95
 MIN_DENSE_SHARE = 0.8
 MIN_NUMBERS_SHARE = 0.5
 MAX_IDENTIFIER_LENGTH = 200
+MAX_CATEGORY_LENGTH = 100
 IDENTIFIER_NAME = re.compile(
     r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
 )
+
+
+Role = Literal["number", "category", "identifier", "date", "constant", "text"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,91 @@ class Level:
     value: str
     count: int
     by_class: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """How the values of a number or date column are spread: m occupied bins, ascending, with their rows by class.
+
+    Attributes:
+        lows: smallest value each bin can hold, shape (m,).
+        highs: largest value it can hold, shape (m,); equal to ``lows`` where every distinct value was counted.
+        counts: labelled rows by class and bin, shape (classes, m).
+        unlabelled: rows without a target, shape (m,).
+    """
+
+    lows: npt.NDArray[np.float64]
+    highs: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    unlabelled: npt.NDArray[np.int64]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Distribution) and all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in (
+                (self.lows, other.lows),
+                (self.highs, other.highs),
+                (self.counts, other.counts),
+                (self.unlabelled, other.unlabelled),
+            )
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether the bins are the distinct values themselves."""
+        return bool((self.lows == self.highs).all())
+
+    @cached_property
+    def totals(self) -> npt.NDArray[np.int64]:
+        """Return the rows of each bin, shape (m,)."""
+        return np.asarray(self.counts.sum(axis=0) + self.unlabelled)
+
+    def share_below(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the share of the rows whose value is at most each of ``values``; bins are filled evenly."""
+        at = np.asarray(values, dtype=np.float64)
+        ends = np.concatenate([[0], np.cumsum(self.totals)]).astype(np.float64)
+        whole = np.searchsorted(self.highs, at, side="right")
+        bin_ = np.minimum(whole, len(self.lows) - 1)
+        width = self.highs[bin_] - self.lows[bin_]
+        part = np.clip((at - self.lows[bin_]) / np.where(width > 0, width, 1.0), 0.0, 1.0) * (width > 0)
+        below = ends[whole] + np.where(whole < len(self.lows), part * self.totals[bin_], 0.0)
+        return np.asarray(below / max(ends[-1], 1.0))
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """A column's most extreme numbers with their rows: up to 128 smallest, ascending, and 128 largest, descending."""
+
+    smallest: tuple[tuple[float, int], ...]
+    largest: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What stretches of consecutive rows hold, to see what changes along the file: b blocks of ``size`` rows each.
+
+    Attributes:
+        size: rows of a block by row number; the last one may be shorter.
+        class_counts: labelled rows by class and block, shape (classes, b).
+        columns: the number columns, p of them.
+        counts: their non-missing cells by block, shape (p, b).
+        means: their means by block, NaN where a block has none, shape (p, b).
+    """
+
+    size: int
+    class_counts: npt.NDArray[np.int64]
+    columns: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+    means: npt.NDArray[np.float64]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Blocks)
+            and (self.size, self.columns) == (other.size, other.columns)
+            and np.array_equal(self.class_counts, other.class_counts)
+            and np.array_equal(self.counts, other.counts)
+            and np.array_equal(self.means, other.means, equal_nan=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +140,9 @@ class Moments:
     integer: bool
     increasing: bool
     zeros_by_class: tuple[int, ...]
+    extremes: Extremes
+    mean_by_class: tuple[float, ...]
+    std_by_class: tuple[float, ...]
     auc: float
     """AUC₁: area under the ROC curve of this column alone, the larger of it and 1 − it; the largest one-vs-rest AUC₁
     for more than two classes. 0.5 where one class is absent."""
@@ -70,8 +167,12 @@ class ColumnProfile:
         moments: statistics of a number column, else ``None``.
         max_length: characters of the longest cell.
         shape: "date" or "uuid" (hex digits count as one) when at least 90 % of the texts at the head of the file look
-        like
-            one, else "".
+            like one, else "".
+        value_sample: when ``levels`` is not complete, up to 1 024 values drawn evenly from all distinct ones, each with
+            all of its rows counted; empty for numbers with fractions.
+        distribution: how the values of a number column are spread; of a date column, its days since 1970-01-01.
+        date_format: how the dates of a date column are written, as ``strptime`` takes it ("%Y-%m-%d"), else "".
+        dates: cells of a date column that are such dates.
     """
 
     name: str
@@ -89,6 +190,23 @@ class ColumnProfile:
     moments: Moments | None
     max_length: int
     shape: Literal["", "date", "uuid"] = ""
+    value_sample: tuple[Level, ...] = ()
+    distribution: Distribution | None = None
+    date_format: str = ""
+    dates: int = 0
+
+    @property
+    def role(self) -> Role:
+        """Return what the column seems to be for."""
+        if self.constant:
+            return "constant"
+        if self.identifier:
+            return "identifier"
+        if self.date_format:
+            return "date"
+        if self.kind == "text":
+            return "text" if self.max_length > MAX_CATEGORY_LENGTH else "category"
+        return "number"
 
     @property
     def constant(self) -> bool:
@@ -132,6 +250,10 @@ class Profile:
         one_to_one: pairs of columns whose values determine each other (equal columns included).
         order_auc: AUC₁ of the row number alone.
         row_digest: a digest of the cells, the same for the same rows in any order.
+        blocks: what changes along the file.
+        sample: at most 20 000 labelled rows drawn evenly and reproducibly (all of them when there are no more), in file
+            order, with number columns as numbers and text columns as written.
+        remarks: what the scan left out to stay within its memory.
     """
 
     rows: int
@@ -146,6 +268,9 @@ class Profile:
     one_to_one: tuple[tuple[str, str], ...]
     order_auc: float
     row_digest: str
+    blocks: Blocks | None = None
+    sample: Rows | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> int:

@@ -1,17 +1,19 @@
 """Scans the rows that a recipe selects, chunk by chunk, into a profile."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from bindoctor.column_states import ColumnPlan, ColumnState, Counts, Floats, Shape
-from bindoctor.dataset import Dataset
+from bindoctor.dataset import Dataset, Rows
+from bindoctor.dates import date_format, days_of
 from bindoctor.errors import InputError
 from bindoctor.hashing import row_number_hash
 from bindoctor.number_states import NumberState
-from bindoctor.profile import Profile
+from bindoctor.profile import Blocks, Distribution, Extremes, Profile
 from bindoctor.recipe import Recipe
 from bindoctor.row_states import RowState
 from bindoctor.selection import Cells, Chunk, select
@@ -21,7 +23,7 @@ MAX_CLASSES = 100
 HEAD_ROWS = 4096
 MIN_SHAPED_SHARE = 0.9
 SHAPES: Mapping[Shape, str] = {
-    "date": r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?$",
+    "date": r"^(?:\d{1,4}[-/.](?:\d{1,2}|[A-Za-z]{3})[-/.]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?|\d{1,2} [A-Za-z]{3,9} \d{4}|[A-Za-z]{3,9} \d{1,2}, \d{4})$",
     "uuid": r"^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,128})$",
 }
 
@@ -40,7 +42,71 @@ def scan(dataset: Dataset, recipe: Recipe) -> Profile:
         state.update(chunk)
     if state is None:
         raise InputError(f"{dataset.source.name}: the recipe leaves no row of it; relax [recipe.data].")
-    return state.finish()
+    return _completed(state.finish(), dataset, recipe)
+
+
+def _completed(profile: Profile, dataset: Dataset, recipe: Recipe) -> Profile:
+    chunks = list(select(dataset, recipe))
+    labels = pl.concat([c.labels for c in chunks])
+    codes = np.array([profile.classes.index(x) if x is not None else -1 for x in labels.to_list()])
+    row = np.concatenate([c.rows for c in chunks])
+    k = len(profile.classes)
+
+    def spread(values: Floats) -> Distribution:
+        present = ~np.isnan(values)
+        levels, at = np.unique(values[present], return_inverse=True)
+        c = codes[present]
+        counts = np.array([np.bincount(at[c == j], minlength=len(levels)) for j in range(k)])
+        return Distribution(levels, levels, counts, np.bincount(at[c < 0], minlength=len(levels)))
+
+    columns, features = {}, {}
+    for name, column in profile.columns.items():
+        cells = [c.columns[name] for c in chunks]
+        written = pl.concat([c.written for c in cells])
+        numbers = pl.concat([c.numbers for c in cells]).to_numpy()
+        features[name] = pl.Series(name, numbers).fill_nan(None) if column.kind == "number" else written.alias(name)
+        moments, values, form, dates, sample = column.moments, None, "", 0, ()
+        if moments is not None:
+            values = spread(numbers)
+            order = np.argsort(numbers, kind="stable")[: column.count]
+            pairs = [(float(numbers[i]), int(row[i])) for i in order]
+            of = [numbers[(codes == j) & ~np.isnan(numbers)] for j in range(k)]
+            moments = replace(
+                moments,
+                extremes=Extremes(tuple(pairs[:128]), tuple(pairs[::-1][:128])),
+                mean_by_class=tuple(float(x.mean()) if len(x) else math.nan for x in of),
+                std_by_class=tuple(float(x.std()) if len(x) else math.nan for x in of),
+            )
+        elif column.shape == "date":
+            form = date_format(written)
+            if form:
+                days = days_of(written, form).to_numpy()
+                dates = int((~np.isnan(days)).sum())
+                values = spread(days)
+        columns[name] = replace(
+            column, moments=moments, distribution=values, date_format=form, dates=dates, value_sample=sample
+        )
+    size = 64
+    while len(row) > 256 * size:
+        size *= 2
+    block = row // size
+    b = int(block.max()) + 1
+    names = tuple(n for n, c in columns.items() if c.kind == "number")
+    counts, means = np.zeros((len(names), b), dtype=np.int64), np.full((len(names), b), np.nan)
+    for i, n in enumerate(names):
+        x = features[n].to_numpy()
+        ok = ~np.isnan(x)
+        counts[i] = np.bincount(block[ok], minlength=b)
+        with np.errstate(all="ignore"):
+            means[i] = np.bincount(block[ok], weights=x[ok], minlength=b) / counts[i]
+    blocks = Blocks(
+        size, np.array([np.bincount(block[codes == j], minlength=b) for j in range(k)]), names, counts, means
+    )
+    keep = np.flatnonzero(codes >= 0)
+    if len(keep) > 20_000:
+        keep = np.sort(keep[np.argsort(row_number_hash(row[keep]), kind="stable")[:20_000]])
+    sample = Rows(pl.DataFrame(features)[keep], codes[keep], profile.classes, row[keep])
+    return replace(profile, columns=columns, blocks=blocks, sample=sample)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from bindoctor.classes import order_classes
 from bindoctor.column_states import ColumnState, Counts, Floats, Levels, Sketch, bin_edges, bin_of
 from bindoctor.findings import RowList
 from bindoctor.number_states import NumberState
-from bindoctor.profile import ColumnProfile, Correlation, Level, Moments, Profile
+from bindoctor.profile import ColumnProfile, Correlation, Extremes, Level, Moments, Profile
 from bindoctor.row_states import Repeats, RowState, digest_of, largest_auc, order_auc, repeats_of
 from bindoctor.tokens import SENTINELS, missing_texts, sentinels
 
@@ -118,6 +118,9 @@ def _moments(columns: Sequence[ColumnState], numbers: NumberState, codes: Counts
             integer=bool(numbers.integer[position]),
             increasing=bool(increasing[position]) and state.count > 1,
             zeros_by_class=_ints(numbers.zeros[codes, position]),
+            extremes=Extremes((), ()),
+            mean_by_class=(),
+            std_by_class=(),
             auc=_auc(counts[codes]),
         )
     return found
