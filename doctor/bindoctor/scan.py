@@ -105,7 +105,8 @@ def _completed(profile: Profile, dataset: Dataset, recipe: Recipe) -> Profile:
     keep = np.flatnonzero(codes >= 0)
     if len(keep) > 20_000:
         keep = np.sort(keep[np.argsort(row_number_hash(row[keep]), kind="stable")[:20_000]])
-    sample = Rows(pl.DataFrame(features)[keep], codes[keep], profile.classes, row[keep])
+    frame = pl.DataFrame(features)
+    sample = Rows(frame[keep] if features else frame, codes[keep], profile.classes, row[keep])
     return replace(profile, columns=columns, blocks=blocks, sample=sample)
 
 
