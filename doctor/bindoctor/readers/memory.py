@@ -1,13 +1,16 @@
 """A table in memory as rows of text, as if it had been read from a CSV file."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
-from bindoctor.dataset import Source, Table
+from bindoctor.dataset import Piece, Source, Table
 from bindoctor.errors import InputError
+
+PIECE_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +25,21 @@ class MemorySource:
         """Return the column names in order."""
         return tuple(self.frame.columns)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield all rows at once."""
-        yield self.frame
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return nothing: nothing was decided."""
+        return ()
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Yield runs of rows; nothing is left to do when they are called."""
+        frame = self.frame if columns is None else self.frame.select([c for c in self.frame.columns if c in columns])
+        for start in range(0, frame.height, PIECE_ROWS):
+            yield partial(frame.slice, start, PIECE_ROWS)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the runs of rows."""
+        for piece in self.pieces(columns):
+            yield piece()
 
     def digest(self) -> str:
         """Return a SHA-256 of the names and cells, in hex."""
