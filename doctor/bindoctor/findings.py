@@ -65,6 +65,10 @@ class RowList:
         every = sorted(int(row) for row in rows)
         return cls(len(every), tuple(every[:MAX_LISTED_ROWS]))
 
+    def scaled(self, factor: int) -> "RowList":
+        """Return the list of rows of which only one in ``factor`` was looked at."""
+        return self if factor == 1 else RowList(self.count * factor, self.first)
+
 
 @dataclass(frozen=True)
 class Fix:

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from bindoctor.dataset import Rows
 from bindoctor.findings import RowList
@@ -26,6 +27,11 @@ IDENTIFIER_NAME = re.compile(
 )
 
 
+State = Literal["cells", "correlations", "pairs", "repeats", "order", "sample"]
+"""A part of the scan that a rule can ask for; "cells" is all that is known of the columns one by one."""
+
+EVERYTHING: frozenset[State] = frozenset(get_args(State))
+
 Role = Literal["number", "category", "identifier", "date", "constant", "text"]
 
 
@@ -36,6 +42,44 @@ class Level:
     value: str
     count: int
     by_class: tuple[int, ...]
+
+
+class LevelList(Sequence[Level]):
+    """Levels, most frequent first, made of counts when they are first looked at: most columns' never are."""
+
+    def __init__(self, texts: pl.Series, counts: npt.NDArray[np.int64], by_class: npt.NDArray[np.int64]) -> None:
+        """Keep the values' texts, their counts, shape (m,), and those by class, shape (classes, m)."""
+        self._texts, self._counts, self._by_class = texts, counts, by_class
+
+    @cached_property
+    def _levels(self) -> tuple[Level, ...]:
+        rows = zip(self._texts.to_list(), self._counts.tolist(), self._by_class.T.tolist(), strict=True)
+        levels = [Level(text, count, tuple(by_class)) for text, count, by_class in rows]
+        return tuple(sorted(levels, key=lambda level: (-level.count, level.value)))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Level: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Level]: ...
+
+    def __getitem__(self, index: int | slice) -> Level | Sequence[Level]:
+        return self._levels[index]
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self._levels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._levels == tuple(other)
+
+    def __repr__(self) -> str:
+        return repr(self._levels)
+
+
+NO_LEVELS: Sequence[Level] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +226,7 @@ class ColumnProfile:
     missing_by_class: tuple[int, ...]
     distinct: int
     parsed: int
-    levels: tuple[Level, ...]
+    levels: Sequence[Level]
     levels_complete: bool
     tokens: tuple[tuple[str, int], ...]
     padded: int
@@ -190,7 +234,7 @@ class ColumnProfile:
     moments: Moments | None
     max_length: int
     shape: Literal["", "date", "uuid"] = ""
-    value_sample: tuple[Level, ...] = ()
+    value_sample: Sequence[Level] = NO_LEVELS
     distribution: Distribution | None = None
     date_format: str = ""
     dates: int = 0
@@ -237,6 +281,10 @@ class Correlation:
 class Profile:
     """A finished scan of the rows that a recipe selects.
 
+    What was not asked for is empty: ``columns`` without "cells", ``correlations`` without "correlations",
+    ``one_to_one`` without "pairs", ``duplicates`` and ``conflicts`` without "repeats", ``blocks`` without "order",
+    ``sample`` without "sample".
+
     Attributes:
         rows: data rows, with and without a target.
         classes: target labels; index 1 is the positive class of a binary problem.
@@ -248,8 +296,7 @@ class Profile:
         conflict_floor: share of the rows that every model must get wrong because of conflicts.
         correlations: pairs with |r| >= 0.9, strongest first.
         one_to_one: pairs of columns whose values determine each other (equal columns included).
-        order_auc: AUC₁ of the row number alone.
-        row_digest: a digest of the cells, the same for the same rows in any order.
+        order_auc: AUC₁ of the row number alone, to about 1e-5.
         blocks: what changes along the file.
         sample: at most 20 000 labelled rows drawn evenly and reproducibly (all of them when there are no more), in file
             order, with number columns as numbers and text columns as written.
@@ -267,7 +314,6 @@ class Profile:
     correlations: tuple[Correlation, ...]
     one_to_one: tuple[tuple[str, str], ...]
     order_auc: float
-    row_digest: str
     blocks: Blocks | None = None
     sample: Rows | None = None
     remarks: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
     for chunk in select(dataset, recipe):
         for name, cells in chunk.columns.items():
             columns[name].append(cells.numbers if profile.columns[name].kind == "number" else cells.written)
-        for name, cells in chunk.keys.items():
+        for name, cells in chunk.others.items():
             keys.setdefault(name, []).append(cells)
         labels.append(chunk.labels)
         row_ids.append(chunk.rows)

@@ -104,7 +104,7 @@ class Plan:
         return any(cells.numbers.null_count() for cells in self._key_cells(self.recipe.split.time))
 
     def _key_cells(self, column: str) -> list[Cells]:
-        return [chunk.keys[column] for chunk in select(self.dataset, self.recipe)]
+        return [chunk.others[column] for chunk in select(self.dataset, self.recipe)]
 
 
 def check_plan(plan: Plan) -> None:
