@@ -10,7 +10,7 @@ finding that the clean data do not have stands before it.
 Prints a Markdown table. Exits 0 when at most one of the faults is missed and the clean data draw at most one loud
 finding each (a warning or an error) besides BD103, which is right about them: they are not scaled.
 
-Other tools see the same files where they are importable (see peers.py); their alarms are held to the same conditions.
+Other tools see the same files where they are installed (see peers.py); their alarms are held to the same conditions.
 """
 
 import argparse
@@ -231,8 +231,8 @@ class Cell:
     """What a tool made of one fault in one data set.
 
     ``extra`` are the loud alarms that the fault brought about besides the right one; ``precision`` and ``recall`` are
-    of the rows that the right alarm lists; ``named`` counts the planted columns in it, ``misnamed`` the others that it did
-    not name in the clean data.
+    of the rows that the right alarm lists; ``named`` counts the planted columns in it, ``misnamed`` the others that it
+    did not name in the clean data.
     """
 
     data: str
@@ -346,7 +346,6 @@ PEER_CHECKS: Mapping[str, Mapping[int, tuple[str, ...]]] = {
         5: ("Feature Label Correlation",),
         6: ("Single Value in Column",),
         8: ("Mixed Data Types", "String Mismatch", "Special Characters"),
-        9: ("Class Imbalance",),
         10: ("Train Test Samples Mix",),
         11: ("Feature Drift",),
         12: ("Outlier Sample Detection",),
@@ -370,13 +369,13 @@ PEER_CHECKS: Mapping[str, Mapping[int, tuple[str, ...]]] = {
 }
 
 
-def ask_peers(pythons: Sequence[str], folder: Path, cases: Sequence[str]) -> dict[str, dict[str, list[Alarm]]]:
-    """Return by tool and case what the tools say that these interpreters can import; say which are left out."""
+def ask_peers(pythons: Sequence[str], folder: Path) -> dict[str, dict[str, list[Alarm]]]:
+    """Return by tool and case what the tools say that are installed for these interpreters; say which are left out."""
     script, answers = Path(__file__).with_name("peers.py"), dict[str, dict[str, list[Alarm]]]()
     for python in pythons:
         missing = [name for name in PEER_CHECKS if name not in answers]
         out = folder / "peers.json"
-        subprocess.run([python, str(script), str(folder), str(out), "--tools", *missing, "--cases", *cases], check=True)
+        subprocess.run([python, str(script), str(folder), str(out), "--tools", *missing], check=True)
         for name, found in json.loads(out.read_text()).items():
             answers[name] = {
                 case: [Alarm(a["code"], a["place"], a["text"], True, tuple(a["rows"])) for a in alarms]
@@ -384,27 +383,28 @@ def ask_peers(pythons: Sequence[str], folder: Path, cases: Sequence[str]) -> dic
             }
     for name in PEER_CHECKS:
         if name not in answers:
-            print(f"{name}: not importable, left out", file=sys.stderr)
+            print(f"{name}: not installed, left out", file=sys.stderr)
     return answers
 
 
 # The whole
 
 
-def write(parts: Planted, folder: Path) -> None:
+def write(parts: Planted, folder: Path, *, test: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     parts.train.to_csv(folder / "train.csv", index=False)
-    parts.test.to_csv(folder / "test.csv", index=False)
+    if test:
+        parts.test.to_csv(folder / "test.csv", index=False)
 
 
 def plant(parts: Mapping[str, Planted], faults: Sequence[Fault], folder: Path, seed: int) -> dict[str, Planted]:
     """Write each data set, clean and with each fault, into ``folder/DATA/CASE``, and return what was planted where."""
     cases = {}
     for number, (data, clean) in enumerate(parts.items()):
-        write(clean, folder / data / "clean")
+        write(clean, folder / data / "clean", test=True)
         for fault in faults:
             planted = fault.plant(clean, np.random.default_rng([seed, number, fault.number]))
-            write(planted, folder / data / fault.slug)
+            write(planted, folder / data / fault.slug, test="--test" in fault.command)
             cases[f"{data}/{fault.slug}"] = planted
     return cases
 
@@ -492,8 +492,7 @@ def main() -> int:
         cases = plant(parts, faults, folder, options.seed)
         loud = loud_on_clean(folder, parts)
         cells = examine(folder, parts, faults, cases)
-        every = [*(f"{name}/clean" for name in parts), *cases]
-        answers = ask_peers(options.peer_python or [sys.executable], folder, every)
+        answers = ask_peers(options.peer_python or [sys.executable], folder)
     peers = judge_peers(answers, faults, cases)
     found, first = sum(cell.found for cell in cells), sum(cell.first for cell in cells)
     extra = sum(len(cell.extra) for cell in cells)

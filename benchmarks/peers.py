@@ -1,19 +1,21 @@
 """What other tools say to the files of faults.py, by the checks that they run by default.
 
-    python benchmarks/peers.py FOLDER OUT --tools NAME … --cases CASE …
+    python benchmarks/peers.py FOLDER OUT --tools NAME …
 
-Reads ``FOLDER/CASE/train.csv`` and ``test.csv``, and writes each importable tool's alarms by case as JSON. An alarm is
-a check that the tool itself calls failed, an issue that it counts, or an alert that it raises.
+Reads ``FOLDER/DATA/CASE/train.csv``, and ``test.csv`` where it is there, and writes the alarms of each tool that is
+installed, by case, as JSON. An alarm is a check that the tool itself calls failed, an issue that it counts, or an alert
+that it raises.
 """
 
 import argparse
-import importlib.util
 import json
 import re
 import sys
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +30,32 @@ def alarm(code: str, text: str, place: str = "", rows: list[int] | None = None) 
     return {"code": code, "place": place, "text": text, "rows": rows or []}
 
 
-def deepchecks(train: Frame, test: Frame) -> Alarms:
-    """Run the suites for one table and for two, and the two checks that have conditions but no place in a suite."""
+def deepchecks(train: Frame, test: Frame | None) -> Alarms:
+    """Run the suite for one table, and that for two where there is a test part.
+
+    The suite shows outlying samples without calling them a failure: here they are one. Class imbalance is left out, as
+    its condition (0.19.1) fails for a ratio of 1:2 and holds for 1:50.
+    """
+    from deepchecks.core import ConditionCategory
     from deepchecks.tabular import Dataset
-    from deepchecks.tabular.checks import ClassImbalance, OutlierSampleDetection
+    from deepchecks.tabular.checks import OutlierSampleDetection
     from deepchecks.tabular.suites import data_integrity, train_test_validation
 
-    tables = [Dataset(table, label=TARGET, cat_features=[]) for table in (train, test)]
+    table = Dataset(train, label=TARGET, cat_features=[])
     integrity = data_integrity()
-    integrity.add(ClassImbalance().add_condition_class_ratio_less_than())
     integrity.add(OutlierSampleDetection().add_condition_outlier_ratio_less_or_equal())
-    results = integrity.run(tables[0]).results + train_test_validation().run(*tables).results
+    results = integrity.run(table).results
+    if test is not None:
+        results += train_test_validation().run(table, Dataset(test, label=TARGET, cat_features=[])).results
     return [
         alarm(result.get_header(), condition.details)
         for result in results
         for condition in getattr(result, "conditions_results", [])
-        if not condition.is_pass
+        if condition.category in (ConditionCategory.FAIL, ConditionCategory.WARN)
     ]
 
 
-def cleanlab(train: Frame, test: Frame) -> Alarms:
+def cleanlab(train: Frame, test: Frame | None) -> Alarms:
     """Run Datalab with standardised features and cross-validated probabilities of a logistic regression."""
     from cleanlab import Datalab
     from sklearn.impute import SimpleImputer
@@ -71,20 +79,21 @@ def cleanlab(train: Frame, test: Frame) -> Alarms:
     ]
 
 
-def ydata_profiling(train: Frame, test: Frame) -> Alarms:
-    """Make a minimal profile and return its alerts, one for each column."""
+def ydata_profiling(train: Frame, test: Frame | None) -> Alarms:
+    """Make a minimal profile, but with duplicates and correlations, and return its alerts."""
     from ydata_profiling import ProfileReport
 
-    alerts = ProfileReport(train, minimal=True, progress_bar=False).get_description().alerts
+    more = {"duplicates": {"head": 10}, "correlations": {"auto": {"calculate": True}}}
+    alerts = ProfileReport(train, minimal=True, progress_bar=False, **more).get_description().alerts
     return [
         alarm(a.alert_type.name, f"{a.column_name} {re.sub('<[^>]+>', '', str(a))}", str(a.column_name)) for a in alerts
     ]
 
 
-TOOLS: dict[str, tuple[str, Callable[[Frame, Frame], Alarms]]] = {
-    "deepchecks": ("deepchecks", deepchecks),
-    "cleanlab": ("cleanlab", cleanlab),
-    "ydata-profiling": ("ydata_profiling", ydata_profiling),
+TOOLS: dict[str, Callable[[Frame, Frame | None], Alarms]] = {
+    "deepchecks": deepchecks,
+    "cleanlab": cleanlab,
+    "ydata-profiling": ydata_profiling,
 }
 
 
@@ -93,20 +102,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--tools", nargs="*", default=list(TOOLS))
-    parser.add_argument("--cases", nargs="+")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     answers: dict[str, dict[str, Alarms]] = {}
     for name in options.tools:
-        module, ask = TOOLS[name]
-        if importlib.util.find_spec(module) is None:
+        try:
+            print(f"{name} {version(name)}", file=sys.stderr)
+        except PackageNotFoundError:
             continue
-        print(f"{name} {version(name)}", file=sys.stderr)
         answers[name] = {}
-        for case in options.cases:
-            parts = [pd.read_csv(options.folder / case / part) for part in ("train.csv", "test.csv")]
+        for folder in sorted(path.parent for path in options.folder.glob("*/*/train.csv")):
+            case = folder.relative_to(options.folder).as_posix()
+            files = [folder / "train.csv", folder / "test.csv"]
+            train, test = (pd.read_csv(file) if file.exists() else None for file in files)
             try:
-                answers[name][case] = ask(*parts)
+                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # progress bars
+                    answers[name][case] = TOOLS[name](train, test)
             except Exception as error:  # a tool that breaks on a file has missed what is in it, and says so here
                 print(f"{name} broke on {case}: {type(error).__name__}: {error}"[:300], file=sys.stderr)
                 answers[name][case] = []
