@@ -17,7 +17,7 @@ from bindoctor.tokens import SENTINELS, missing_texts, sentinels
 MIN_LISTED_CORRELATION = 0.9
 MIN_UNPARSED_NUMBER_SHARE = 0.5
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-NO_REPEATS = Repeats(RowList(0), RowList(0), 0.0)
+NO_REPEATS = Repeats(RowList.of(()), RowList.of(()), 0.0)
 
 
 def summarise(
