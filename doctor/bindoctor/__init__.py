@@ -1,6 +1,7 @@
 """bindoctor: a linter and advisor for classifiers that retrains to verify its own advice."""
 
 from bindoctor import scores
+from bindoctor.audit import Audit, Ignore, Known, Skipped
 from bindoctor.dataset import Dataset, Rows, Table
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
@@ -16,6 +17,7 @@ __version__ = VERSION
 
 __all__ = [
     "Aim",
+    "Audit",
     "ColumnProfile",
     "Confidence",
     "Dataset",
@@ -25,7 +27,9 @@ __all__ = [
     "Finding",
     "Fix",
     "History",
+    "Ignore",
     "InputError",
+    "Known",
     "Level",
     "Moments",
     "Predictions",
@@ -35,6 +39,7 @@ __all__ = [
     "Rows",
     "Rule",
     "Severity",
+    "Skipped",
     "Table",
     "Where",
     "counts",

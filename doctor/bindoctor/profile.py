@@ -15,9 +15,13 @@ MIN_SKETCHED_UNIQUE_SHARE = 0.95
 MIN_DENSE_SHARE = 0.8
 MIN_NUMBERS_SHARE = 0.5
 MAX_IDENTIFIER_LENGTH = 200
+MAX_CATEGORY_LENGTH = 100
 IDENTIFIER_NAME = re.compile(
     r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
 )
+
+
+Role = Literal["number", "category", "identifier", "date", "constant", "text", "weight"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,19 @@ class ColumnProfile:
     moments: Moments | None
     max_length: int
     shape: Literal["", "date", "uuid"] = ""
+
+    @property
+    def role(self) -> Role:
+        """Return what the column seems to be for."""
+        if self.constant:
+            return "constant"
+        if self.identifier:
+            return "identifier"
+        if self.shape == "date":
+            return "date"
+        if self.kind == "text":
+            return "text" if self.max_length > MAX_CATEGORY_LENGTH else "category"
+        return "number"
 
     @property
     def constant(self) -> bool:
