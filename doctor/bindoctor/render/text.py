@@ -80,7 +80,7 @@ def count_by_severity(findings: Iterable[Finding]) -> str:
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
     console.print(indented(_headline(report), 0))
-    console.print(indented(Text(_roles(report), style="dim"), 0))
+    console.print(indented(Text(f"columns: {roles_text(report.data.roles)}", style="dim"), 0))
     for finding in report.findings:
         console.print()
         console.print(_finding(finding, quiet=quiet))
@@ -146,10 +146,10 @@ def _headline(report: Report) -> Text:
     )
 
 
-def _roles(report: Report) -> str:
+def roles_text(roles: Mapping[str, str]) -> str:
     """Say what the columns seem to be for, and name those that are no plain features."""
     by_role: dict[str, list[str]] = {}
-    for name, role in report.data.roles.items():
+    for name, role in roles.items():
         by_role.setdefault(role, []).append(name)
     parts = []
     for role, (one, many) in ROLE_WORDS.items():
@@ -159,7 +159,7 @@ def _roles(report: Report) -> str:
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
             shown = "" if role in PLAIN_ROLES else f" ({listed}{more})"
             parts.append(f"{len(names)} {one if len(names) == 1 else many}{shown}")
-    return f"columns: {', '.join(parts) or 'none but the target'}"
+    return ", ".join(parts) or "none but the target"
 
 
 def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
@@ -171,7 +171,7 @@ def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
         (f"  {printable(finding.where)}", "dim"),
         (f"  ({finding.confidence} confidence)" if finding.confidence != "high" else "", "dim"),
     )
-    lines: list[RenderableType] = [head, indented(Text(printable(finding.message)), 8)]
+    lines: list[RenderableType] = [indented(head, 0), indented(Text(printable(finding.message)), 8)]
     if finding.explains:
         lines.append(indented(Text(f"explains {', '.join(finding.explains)}", style="dim"), 8))
     if finding.rows is not None and finding.rows.first and not quiet:
