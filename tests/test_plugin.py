@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,3 +94,46 @@ def test_its_own_tests_pass(run: Run) -> None:
     done = run("pytest", "-p", "no:cacheprovider", "--rootdir", PLUGIN, PLUGIN / "tests")
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+BROKEN = """
+from bindoctor import Severity, example, rule
+
+@rule("BAD101", severity=Severity.NOTE, flags=[example("a", says="x")], passes=[example("b")])
+def bad_rule(recipe):
+    \"\"\"Divide by zero.\"\"\"
+    yield 1 / 0
+"""
+
+
+@pytest.fixture
+def broken(installed: Path) -> Iterator[None]:
+    """A second pack beside the first, whose only rule breaks."""
+    info = installed / "bad_rules-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-rules\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[bindoctor.rules]\nBAD = bad_rules\n")
+    (installed / "bad_rules.py").write_text(BROKEN)
+    yield
+    shutil.rmtree(info)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_rule_that_breaks_hides_no_other_and_fails_the_check(run: Run, tmp_path: Path) -> None:
+    done = run("bindoctor", "check", "data.csv", "--target", "y")
+    assert done.returncode == 2
+    assert "rule BAD101 broke: ZeroDivisionError: division by zero" in done.stdout
+    assert "ACME102" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    recorded = run("bindoctor", "baseline", "data.csv", "--target", "y")
+    assert recorded.returncode == 2
+    assert "No baseline was recorded" in recorded.stderr
+    assert not (tmp_path / "bindoctor-baseline.json").exists()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_page_whose_examples_break_is_one_line_of_error(run: Run) -> None:
+    done = run("bindoctor", "rule", "BAD101")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "the examples of BAD101 cannot be executed" in done.stderr

@@ -35,10 +35,12 @@ class Evidence:
 EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
 
 GIVEN_BY = {"history": "--run PATH", "predictions": "--predictions FILE"}
+TRAINED = ("history", "predictions")
 
 
 def how_to_give(missing: Sequence[str]) -> str:
-    """Say which options of ``check`` bring the missing evidence, ``: give …``; "" when none does."""
+    """Say which options of ``check`` bring the missing evidence, ``: give …``; "" when some cannot be given."""
     if not all(name in GIVEN_BY for name in missing):
         return ""
-    return f": give {' and '.join(GIVEN_BY[name] for name in missing)}, or --train"
+    train = ", or --train" if any(name in TRAINED for name in missing) else ""
+    return f": give {' and '.join(GIVEN_BY[name] for name in missing)}{train}"

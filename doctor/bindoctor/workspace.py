@@ -203,7 +203,7 @@ def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
-        {name: _role(name, dataset, profile) for name in dataset.source.columns},
+        roles={name: _role(name, dataset, profile) for name in dataset.source.columns},
     )
 
 

@@ -109,9 +109,12 @@ def _treat(
 
 
 def _with_run_rules(first: Sequence[Outcome], on_baseline: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Take the rules that need a run, and the audit, from the honest baseline's evidence, all others as found."""
+    """Take the rules that need a run from the honest baseline's evidence, all others from the setup as found.
+
+    What the audit found to be missing or unused in the setup, and no longer is with a run, is not said.
+    """
     return tuple(
-        late if early.status == "skipped" or "audit" in early.rule.needs else early
+        late if early.status == "skipped" or ("audit" in early.rule.needs and not late.findings) else early
         for early, late in zip(first, on_baseline, strict=True)
     )
 
