@@ -34,9 +34,12 @@ def test_the_loan_data_shows_its_known_faults(cli: Cli, loan: Path) -> None:
 
 def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
     report = json.loads(cli("check", loan, "--target", "Personal Loan", "--output-format", "json").stdout)
-    assert list(report) == ["schema", "tool", "data", "findings", "outcomes", "exit_code"]
+    assert list(report) == ["schema", "tool", "data", "findings", "ignored", "outcomes", "exit_code"]
     assert report["schema"] == 1
     assert set(report["tool"]) == {"name", "version"}
+    roles = report["data"].pop("roles")
+    assert (roles["ID"], roles["Income"], roles["Personal Loan"]) == ("identifier", "number", "target")
+    assert len(roles) == 14
     assert report["data"] == {
         "path": str(loan),
         "rows": 5000,
@@ -45,7 +48,7 @@ def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
         "positive": "1",
         "classes": {"0": 4520, "1": 480},
     }
-    keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes"}
+    keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes", "explains"}
     for finding in report["findings"]:
         assert set(finding) == keys
         assert set(finding["where"]) == {"kind", "name"}

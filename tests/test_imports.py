@@ -17,11 +17,11 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = "errors findings recipe dataset profile history predictions evidence scores treatment version"
+VALUES = "errors findings audit recipe dataset profile history predictions evidence scores treatment version"
 READING = """readers dates selection hashing tokens classes bins levels texts sketch column_states number_states
 row_states order_states sample_state spread summary scan_state scan rows"""
 RECORDS = "files journal outputs"
-RULES = "rules registry examine testing explain config"
+RULES = "rules registry baseline examine testing explain config"
 TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"
 TREATMENT = "verdict laboratory race course confirm treat"
 EDGES = "workspace first report render cli __main__"

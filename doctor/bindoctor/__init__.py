@@ -1,6 +1,7 @@
 """bindoctor: a linter and advisor for classifiers that retrains to verify its own advice."""
 
 from bindoctor import scores
+from bindoctor.audit import Audit, Ignore, Known, Skipped
 from bindoctor.dataset import Dataset, Rows, Table
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
@@ -16,6 +17,7 @@ __version__ = VERSION
 
 __all__ = [
     "Aim",
+    "Audit",
     "Blocks",
     "ColumnProfile",
     "Confidence",
@@ -28,7 +30,9 @@ __all__ = [
     "Finding",
     "Fix",
     "History",
+    "Ignore",
     "InputError",
+    "Known",
     "Level",
     "Moments",
     "Predictions",
@@ -38,6 +42,7 @@ __all__ = [
     "Rows",
     "Rule",
     "Severity",
+    "Skipped",
     "Table",
     "Where",
     "counts",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bindoctor.audit import Audit
 from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
@@ -21,7 +22,8 @@ class Example:
     """A small situation that a rule must flag, or must pass over.
 
     ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.
-    ``says`` is a part of the expected message; ``options`` are the rule's options in this example.
+    ``says`` is a part of the expected message; ``options`` are the rule's options in this example; ``audit`` is what
+    the other rules are to have said, for a rule about bindoctor itself.
     """
 
     title: str
@@ -31,6 +33,7 @@ class Example:
     predictions: Predictions | None = None
     says: str = ""
     options: Mapping[str, Any] | None = None
+    audit: Audit | None = None
 
 
 example = Example
@@ -64,6 +67,8 @@ class Rule:
     flags: tuple[Example, ...]
     passes: tuple[Example, ...]
     root: bool
+    explains: tuple[str, ...] = ()
+    opt_in: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -77,6 +82,8 @@ def rule(
     flags: Sequence[Example],
     passes: Sequence[Example],
     root: bool = False,
+    explains: Sequence[str] = (),
+    opt_in: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
@@ -88,15 +95,21 @@ def rule(
         severity: how loud its findings are, unless one says otherwise.
         flags: situations that it must flag.
         passes: situations that it must pass over.
-        root: its findings about a column explain other rules' findings about the same column, which then stay silent.
+        root: its findings about a column explain other rules' findings about the same column, which are then named by
+            this one and not reported. A finding about several columns is explained when each of them is.
+        explains: codes of rules whose findings about the same kind of place (and the same name, where both have one)
+            follow from this rule's, unless those are notes.
+        opt_in: it runs only where its own code or slug is selected.
 
     Raises:
-        TypeError: a positional parameter that is no evidence, an option without default, or no docstring.
+        TypeError: something that is no code, a positional parameter that is no evidence, an option without default,
+            or no docstring.
     """
 
     def make(check: Check) -> Rule:
-        if not re.fullmatch(r"[A-Z]+\d{3}", code):
-            raise TypeError(f"{code!r} is no rule code: capitals and three digits, as in 'BD101'.")
+        for name in (code, *explains):
+            if not re.fullmatch(r"[A-Z]+\d{3}", name):
+                raise TypeError(f"{name!r} is no rule code: capitals and three digits, as in 'BD101'.")
         documentation = inspect.getdoc(check)
         if not documentation:
             raise TypeError(f"{code} ({check.__name__}) has no docstring; it is the rule's page.")
@@ -124,6 +137,8 @@ def rule(
             tuple(flags),
             tuple(passes),
             root,
+            tuple(explains),
+            opt_in,
         )
 
     return make

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MIN_LISTED_CORRELATION = 0.9
 MIN_UNPARSED_NUMBER_SHARE = 0.5
 MIN_BLOCK_ROWS = 64
-NO_REPEATS = Repeats(RowList(0), RowList(0), 0.0)
+NO_REPEATS = Repeats(RowList.of(()), RowList.of(()), 0.0)
 
 
 def summarise(state: "ScanState") -> Profile:

@@ -3,6 +3,7 @@
 import copy
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
@@ -17,12 +18,17 @@ SECTIONS = ("## Why it matters", "## When to ignore it", "## References")
 
 def evidence_of(situation: Example) -> Evidence:
     """Turn an example into evidence: its table, scanned as its recipe selects it, becomes dataset and profile."""
-    evidence = Evidence(recipe=situation.recipe, history=situation.history, predictions=situation.predictions)
+    evidence = Evidence(
+        recipe=situation.recipe,
+        history=situation.history,
+        predictions=situation.predictions,
+        audit=situation.audit,
+    )
     if situation.table is None:
         return evidence
     dataset = open_dataset(table_source(situation.table), situation.table.target or None, situation.table.positive)
     profile = scan(dataset, situation.recipe or Recipe())
-    return Evidence(dataset, profile, situation.recipe, situation.history, situation.predictions)
+    return replace(evidence, dataset=dataset, profile=profile)
 
 
 def findings_in(rule: Rule, situation: Example) -> tuple[Finding, ...]:
@@ -91,10 +97,8 @@ def _fix_holds(rule: Rule, situation: Example, fix: Fix) -> None:
     assert fixed != situation.recipe, f"{place}: changes nothing"
     loaded = Recipe.from_dict(_reparsed(fixed))
     assert loaded == fixed, f"{place}: does not survive TOML"
-    after = Example(
-        situation.title, situation.table, fixed, situation.history, situation.predictions, options=situation.options
-    )
-    offered = [other.edits for other in _fixes(findings_in(rule, after))]
+    after = findings_in(rule, replace(situation, recipe=fixed))
+    offered = [other.edits for other in _fixes(after)]
     assert fix.edits not in offered, f"{place}: still offered after it was applied"
 
 

@@ -89,6 +89,7 @@ def heavy_tailed_feature(
         Where("recipe", "features.transform"),
         {"columns": list(tails), "skew": skews, "min_skew": min_skew, "min_distinct": min_distinct},
         tuple(fixes),
+        columns=tuple(tails),
     )
 
 
