@@ -19,8 +19,8 @@ HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skop
 
 VALUES = "errors findings recipe dataset profile history predictions evidence scores treatment version"
 READING = (
-    "readers selection cleaning left_out hashing tokens classes column_states number_states row_states "
-    "summary scan rows"
+    "readers dates selection cleaning left_out part_names hashing tokens classes column_states number_states "
+    "row_states summary scan rows"
 )
 RECORDS = "files journal outputs"
 RULES = "rules registry examine testing explain config"
