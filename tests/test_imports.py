@@ -18,8 +18,8 @@ PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
 VALUES = "errors findings audit recipe dataset profile history predictions evidence scores treatment version"
-READING = """readers dates selection hashing tokens classes bins levels texts sketch column_states number_states
-row_states order_states sample_state spread summary scan_state scan rows"""
+READING = """readers dates cells selection cleaning left_out part_names hashing tokens classes bins levels texts sketch
+column_states number_states row_states order_states sample_state spread summary scan_state scan rows"""
 RECORDS = "files journal outputs"
 RULES = "rules registry baseline examine testing explain config"
 TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"

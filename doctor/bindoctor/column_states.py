@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from bindoctor.bins import Counts, Floats, bin_count, bins_of, standardise
+from bindoctor.cells import Cells
 from bindoctor.dates import days_array
 from bindoctor.hashing import NULL_HASH, Hashes
 from bindoctor.levels import Levels, RowCodes, count_levels
-from bindoctor.selection import Cells
 from bindoctor.sketch import Sketch, smallest_of
 from bindoctor.texts import TextFacts
 

@@ -84,10 +84,6 @@ class RowList:
         """Return the first ``MAX_LISTED_ROWS`` of them: those that a report lists."""
         return tuple(self.numbers[:MAX_LISTED_ROWS].tolist())
 
-    def scaled(self, factor: int) -> "RowList":
-        """Return the list of rows of which only one in ``factor`` was looked at."""
-        return self if factor == 1 else RowList(self.count * factor, self.first)
-
 
 @dataclass(frozen=True)
 class Fix:

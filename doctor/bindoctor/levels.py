@@ -8,8 +8,8 @@ import numpy.typing as npt
 import polars as pl
 
 from bindoctor.bins import Counts, Floats
+from bindoctor.cells import Cells
 from bindoctor.hashing import Hashes, encode
-from bindoctor.selection import Cells
 
 LOW_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bindoctor.bins import Counts, Floats
+from bindoctor.cells import Cells
 from bindoctor.column_states import ColumnPlan, with_classes
 from bindoctor.levels import RowCodes
-from bindoctor.selection import Cells
 
 MAX_CORRELATED = 512
 MIN_CORRELATED_ROWS = 3

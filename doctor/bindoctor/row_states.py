@@ -62,11 +62,10 @@ class RowState:
     def repeats(self, classes: int) -> "Repeats":
         """Find duplicates and conflicting labels among the rows seen.
 
-        A null equals a null. Rows without a target can be duplicates of each other and conflict with nothing. Counts
-        are scaled up where not all rows were kept.
+        A null equals a null. Rows without a target can be duplicates of each other and conflict with nothing.
         """
         if not self.parts:
-            return Repeats(RowList(0), RowList(0), 0.0)
+            return Repeats(RowList.of(()), RowList.of(()), 0.0)
         parts = sorted(self.parts, key=lambda part: int(part.rows[0]) if len(part.rows) else 0)
         features, codes = _joined([p.features for p in parts]), _joined([p.codes for p in parts]).astype(np.int64)
         rows = _joined([p.rows for p in parts])
@@ -75,12 +74,7 @@ class RowState:
         again = rows[_again(mix(identity ^ mix(codes.astype(np.uint64))))]
         conflicts, wrong = _conflicts(features, codes, rows, classes)
         labelled = int((codes > 0).sum())
-        scale = 1 << self.halvings
-        return Repeats(
-            RowList.of(again).scaled(scale),
-            RowList.of(conflicts).scaled(scale),
-            wrong / labelled if labelled else 0.0,
-        )
+        return Repeats(RowList.of(again), RowList.of(conflicts), wrong / labelled if labelled else 0.0)
 
     def _add(self, part: RowPart, halvings: int) -> None:
         part = part if halvings >= self.halvings else part.of_share(self.halvings)

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from bindoctor.bins import Counts
+from bindoctor.cells import Cells
 from bindoctor.hashing import Hashes
 from bindoctor.levels import RowCodes
-from bindoctor.selection import Cells
 
 MAX_SAMPLED_ROWS = 20_000
 MAX_SAMPLED_CELLS = 4_000_000

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bindoctor.bins import Counts, Floats, bin_count, standardise
+from bindoctor.cells import Cells
 from bindoctor.column_states import ColumnPlan, ColumnState, Limits, Shape
 from bindoctor.dataset import Dataset
 from bindoctor.dates import date_format, days_array
@@ -19,7 +20,7 @@ from bindoctor.order_states import OrderState
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.row_states import RowPart, RowState
 from bindoctor.sample_state import SampleState
-from bindoctor.selection import Cells, Chunk
+from bindoctor.selection import Chunk
 from bindoctor.summary import summarise
 
 MAX_CLASSES = 100

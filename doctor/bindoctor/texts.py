@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from bindoctor.bins import Counts
+from bindoctor.cells import Cells
 from bindoctor.levels import Levels
-from bindoctor.selection import Cells
 from bindoctor.tokens import count_lookalikes
 
 MAX_LISTED = 5

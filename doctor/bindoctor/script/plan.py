@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from bindoctor.build import check_columns, column_kinds
+from bindoctor.cells import Cells
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.decide import needs_fitting
 from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
 from bindoctor.recipe import Recipe
-from bindoctor.selection import Cells, select
+from bindoctor.selection import select
 from bindoctor.splits import inner_validation, repeated_folds, stratifiable
 
 Key = Literal["groups", "times"]
