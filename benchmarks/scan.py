@@ -136,7 +136,7 @@ def middle(runs: Sequence[Cost]) -> Cost:
 
 def rows_of(costs: dict[str, Cost]) -> list[list[str]]:
     floor = min(costs[name].cpu for name in FLOORS if name in costs)
-    pandas = costs["pandas"].cpu if "pandas" in costs else float("nan")
+    pandas = costs["pandas"].cpu if "pandas" in costs else None
     return [
         [
             NAMES[name] + (" (the floor)" if cost.cpu == floor else ""),
@@ -144,7 +144,7 @@ def rows_of(costs: dict[str, Cost]) -> list[list[str]]:
             f"{cost.wall:.2f}",
             f"{cost.memory:.2f}",
             f"{cost.cpu / floor:.1f}",
-            f"{cost.cpu / pandas:.2f}",
+            f"{cost.cpu / pandas:.2f}" if pandas else "–",
             f"{cost.wall / cost.cpu:.2f}",
         ]
         for name, cost in costs.items()
