@@ -24,7 +24,9 @@ READING = (
 )
 RECORDS = "files journal outputs"
 RULES = "rules registry examine testing explain config"
-TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"
+TRAINING = (
+    "engineering build losses loop boosting prepare resampling splits decide train final store skops_files script"
+)
 TREATMENT = "verdict laboratory race course confirm treat"
 EDGES = "workspace first report render cli __main__"
 
