@@ -22,7 +22,8 @@ READING = """readers dates cells selection cleaning left_out part_names hashing 
 column_states number_states row_states order_states sample_state spread summary scan_state scan rows"""
 RECORDS = "files journal outputs"
 RULES = "rules registry baseline examine testing explain config"
-TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"
+TRAINING = """engineering build losses loop boosting prepare resampling splits decide train final store skops_files
+script"""
 TREATMENT = "verdict laboratory race course confirm treat"
 EDGES = "workspace first report render cli __main__"
 
