@@ -48,7 +48,7 @@ DISTINCT = Table({"job": [("nurse", "night nurse", "cook")[i * 7 % 11 % 3] for i
             "blanks and characters that do not show",
             INVISIBLE,
             Recipe(),
-            says="'job' and 'plan' write 2 levels in several ways: 'gold' is also 'gold\\u200b'",
+            says="'job' and 'plan' write 2 levels in several ways: 'nurse' is also 'nurse '",
         ),
         example("a blank in every cell", PADDED, Recipe(), says="all 200 cells of 'job' have blanks around them"),
     ],
@@ -125,7 +125,7 @@ def _is_one(group: list[str], column: ColumnProfile, max_code_length: int, min_s
 
 
 def _differ(table: npt.NDArray[np.int64], min_standard_errors: float) -> bool:
-    """Tell whether class shares of levels, shape (levels, classes), are so many standard errors from the first one's."""
+    """Tell whether class shares of levels, shape (levels, classes), are that many standard errors off the first."""
     sizes = table.sum(axis=1, keepdims=True)
     if len(table) < 2 or not sizes.all():
         return False
