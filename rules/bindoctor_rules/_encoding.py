@@ -6,6 +6,8 @@ from bindoctor import ColumnProfile, Recipe
 def is_one_hot(column: ColumnProfile, recipe: Recipe) -> bool:
     """Tell whether a column is text that the recipe gives one input for each level."""
     features = recipe.features
+    if column.name in features.dates:
+        return False
     return column.kind == "text" and features.encode_columns.get(column.name, features.encode) == "onehot"
 
 
@@ -18,3 +20,8 @@ def one_hot_levels(column: ColumnProfile, recipe: Recipe) -> int:
         return min(column.distinct, column.count // max(recipe.rare_below, 1))
     kept = sum(level.count >= recipe.rare_below for level in column.levels)
     return kept + (kept < column.distinct)
+
+
+def is_sparse(column: ColumnProfile, levels: int, min_levels: int, min_rows_per_level: float) -> bool:
+    """Tell whether there are at least ``min_levels`` levels with an input each, and on average too few rows of each."""
+    return levels >= min_levels and column.count < min_rows_per_level * levels

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import is_one_hot, one_hot_levels
+from bindoctor_rules._encoding import is_one_hot, is_sparse, one_hot_levels
 from bindoctor_rules._wording import counted
 
 GROUPED = 10
@@ -43,8 +43,8 @@ def high_cardinality(
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.
 
     A level is what has an input of its own: those that the recipe groups as rare count as one. Rows per level are a
-    mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, and
-    numbers that a few cells make text of to missing-token and number-as-text.
+    mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, dates
+    to unparsed-date, and numbers that a few cells make text of to missing-token and number-as-text.
 
     ## Why it matters
     An input that is 1 in one training row tells the network which row it is, and a few hundred of them let it learn the
@@ -64,9 +64,13 @@ def high_cardinality(
       methods in supervised machine learning with high cardinality features. Computational Statistics 37.
     - scikit-learn user guide, Target encoder and Infrequent categories.
     """
-    columns = [c for c in profile.categories if is_one_hot(c, recipe) and not _holds_numbers(c, recipe, min_parsed)]
+    columns = [
+        column
+        for column in profile.categories
+        if is_one_hot(column, recipe) and column.role != "date" and not _holds_numbers(column, recipe, min_parsed)
+    ]
     levels = {column.name: one_hot_levels(column, recipe) for column in columns}
-    sparse = [c.name for c in columns if levels[c.name] >= min_levels and c.count < min_rows_per_level * levels[c.name]]
+    sparse = [c.name for c in columns if is_sparse(c, levels[c.name], min_levels, min_rows_per_level)]
     crowded = [c for c in columns if c.name in sparse or levels[c.name] > max_levels]
     if not crowded:
         return
