@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import is_one_hot, is_sparse, one_hot_levels
+from bindoctor_rules._encoding import (
+    MAX_LEVELS,
+    MIN_LEVELS,
+    MIN_ROWS_PER_LEVEL,
+    is_one_hot,
+    is_sparse,
+    one_hot_levels,
+)
 from bindoctor_rules._wording import counted
 
 GROUPED = 10
@@ -35,9 +42,9 @@ def high_cardinality(
     profile: Profile,
     recipe: Recipe,
     *,
-    max_levels: int = 50,
-    min_levels: int = 20,
-    min_rows_per_level: float = 20.0,
+    max_levels: int = MAX_LEVELS,
+    min_levels: int = MIN_LEVELS,
+    min_rows_per_level: float = MIN_ROWS_PER_LEVEL,
     min_parsed: float = 0.9,
 ) -> Iterator[Finding]:
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.

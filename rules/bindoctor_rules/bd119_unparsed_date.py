@@ -20,7 +20,7 @@ from bindoctor import (
     rule,
 )
 from bindoctor_rules._dates import TIME_NAME, days_of_numbers, recipe_format, unix_unit, varying_parts
-from bindoctor_rules._encoding import is_one_hot, is_sparse, one_hot_levels
+from bindoctor_rules._encoding import MIN_LEVELS, MIN_ROWS_PER_LEVEL, is_one_hot, is_sparse, one_hot_levels
 from bindoctor_rules._wording import counted, listed
 
 BIRTH_NAME = re.compile(r"(?i:\b|_)(?i:dob|birth|birthday|birthdate|born)(?i:\b|_)|(?i:birth)")
@@ -70,7 +70,7 @@ SHORT = Table({"day": [f"{'JFM'[i % 3]}{i * 7 % 28}" for i in range(200)], "y": 
     ],
 )
 def unparsed_date(
-    profile: Profile, recipe: Recipe, *, min_levels: int = 20, min_rows_per_level: float = 20.0
+    profile: Profile, recipe: Recipe, *, min_levels: int = MIN_LEVELS, min_rows_per_level: float = MIN_ROWS_PER_LEVEL
 ) -> Iterator[Finding]:
     """Dates reach training as text, or as numbers that are no amounts.
 
@@ -121,7 +121,8 @@ def _texts(
 ) -> Finding:
     names = [column.name for column in dates]
     if len(dates) == 1:
-        which = f"'{names[0]}' holds dates, such as '{_example_of(dates[0], profile)}', that are read as {_distinct(dates[0])}"
+        such = _example_of(dates[0], profile)
+        which = f"'{names[0]}' holds dates, such as '{such}', that are read as {_distinct(dates[0])}"
     else:
         most = max(dates, key=lambda column: column.distinct)
         which = f"{listed(names)} hold dates that are read as text (up to {_distinct(most)} in '{most.name}')"
