@@ -6,6 +6,7 @@ HASHED_INPUTS = 32
 MAX_LEVELS = 50
 MIN_LEVELS = 20
 MIN_ROWS_PER_LEVEL = 20.0
+MIN_PARSED = 0.9
 
 
 def is_one_hot(column: ColumnProfile, recipe: Recipe) -> bool:
@@ -30,6 +31,12 @@ def one_hot_levels(column: ColumnProfile, recipe: Recipe) -> int:
 def is_sparse(column: ColumnProfile, levels: int, min_levels: int, min_rows_per_level: float) -> bool:
     """Tell whether there are at least ``min_levels`` levels with an input each, and on average too few rows of each."""
     return levels >= min_levels and column.count < min_rows_per_level * levels
+
+
+def holds_numbers(column: ColumnProfile, recipe: Recipe, min_parsed: float = MIN_PARSED) -> bool:
+    """Tell whether the cells that do not stand for a missing value are mostly numbers, and not text on purpose."""
+    tokens = sum(count for _, count in column.tokens)
+    return column.name not in recipe.data.casts and column.parsed >= min_parsed * (column.count - tokens)
 
 
 def is_crowded(column: ColumnProfile, recipe: Recipe) -> bool:

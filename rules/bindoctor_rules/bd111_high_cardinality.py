@@ -6,7 +6,9 @@ from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Ta
 from bindoctor_rules._encoding import (
     MAX_LEVELS,
     MIN_LEVELS,
+    MIN_PARSED,
     MIN_ROWS_PER_LEVEL,
+    holds_numbers,
     is_one_hot,
     is_sparse,
     one_hot_levels,
@@ -45,7 +47,7 @@ def high_cardinality(
     max_levels: int = MAX_LEVELS,
     min_levels: int = MIN_LEVELS,
     min_rows_per_level: float = MIN_ROWS_PER_LEVEL,
-    min_parsed: float = 0.9,
+    min_parsed: float = MIN_PARSED,
 ) -> Iterator[Finding]:
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.
 
@@ -74,7 +76,7 @@ def high_cardinality(
     columns = [
         column
         for column in profile.categories
-        if is_one_hot(column, recipe) and column.role != "date" and not _holds_numbers(column, recipe, min_parsed)
+        if is_one_hot(column, recipe) and column.role != "date" and not holds_numbers(column, recipe, min_parsed)
     ]
     levels = {column.name: one_hot_levels(column, recipe) for column in columns}
     sparse = [c.name for c in columns if is_sparse(c, levels[c.name], min_levels, min_rows_per_level)]
@@ -112,9 +114,3 @@ def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
     )
     if rare and recipe.rare_below < GROUPED:
         yield Fix(f"Group levels with fewer than {GROUPED} training rows", {"features.rare": GROUPED})
-
-
-def _holds_numbers(column: ColumnProfile, recipe: Recipe, min_parsed: float) -> bool:
-    """Tell whether the cells that do not stand for a missing value are mostly numbers, and not text on purpose."""
-    tokens = sum(count for _, count in column.tokens)
-    return column.name not in recipe.data.casts and column.parsed >= min_parsed * (column.count - tokens)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import inputs_of, is_crowded
+from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._encoding import holds_numbers, inputs_of, is_crowded, is_one_hot
 from bindoctor_rules._regularization import penalties
 from bindoctor_rules._wording import counted
 
@@ -41,8 +41,8 @@ def too_wide(
     """There are fewer than five rows for each input, and nothing selects among the inputs or shrinks their weights.
 
     Inputs are counted as the recipe makes them: one a number column, one a level under one-hot encoding. Columns that
-    are constant or name the row are not counted, nor are those that high-cardinality and unparsed-date report, whose
-    remedy is another encoding. Of 160 real tables six have fewer rows than that, among them Sonar (60 inputs, 208
+    are constant or name the row are not counted, nor are those of texts that other rules report for being read
+    as levels: dates, numbers, and too many levels. Of 160 real tables six have fewer rows than that, among them Sonar (60 inputs, 208
     rows). For trees, which select by themselves, the finding is a note.
 
     ## Why it matters
@@ -66,7 +66,7 @@ def too_wide(
     columns = [
         column
         for column in (*profile.numbers, *profile.categories)
-        if column.name in recipe.features.dates or not (column.role == "date" or is_crowded(column, recipe))
+        if column.name in recipe.features.dates or not _is_reported(column, recipe)
     ]
     inputs = sum(inputs_of(column, recipe, classes) for column in columns)
     rows, keep = profile.labelled, recipe.features.keep
@@ -92,3 +92,9 @@ def too_wide(
         tuple(fixes),
         severity=Severity.NOTE if trees else Severity.WARNING,
     )
+
+
+def _is_reported(column: ColumnProfile, recipe: Recipe) -> bool:
+    """Tell whether other rules report the column for being read as levels."""
+    as_text = is_one_hot(column, recipe) and (column.role == "date" or holds_numbers(column, recipe))
+    return as_text or is_crowded(column, recipe)
