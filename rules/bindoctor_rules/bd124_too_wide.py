@@ -41,9 +41,9 @@ def too_wide(
     """There are fewer than five rows for each input, and nothing selects among the inputs or shrinks their weights.
 
     Inputs are counted as the recipe makes them: one a number column, one a level under one-hot encoding. Columns that
-    are constant or name the row are not counted, nor are those of texts that other rules report for being read
-    as levels: dates, numbers, and too many levels. Of 160 real tables six have fewer rows than that, among them Sonar (60 inputs, 208
-    rows). For trees, which select by themselves, the finding is a note.
+    are constant or name the row are not counted, nor are those of texts that other rules report for being read as
+    levels: dates, numbers, and too many levels. Of 160 real tables six have fewer rows than that, among them Sonar (60
+    inputs, 208 rows). For trees, which select by themselves, the finding is a note.
 
     ## Why it matters
     With as many inputs as rows some combination of them fits any labels, and each weight is fitted to a handful of

@@ -30,9 +30,9 @@ TOWNS = Table({"town": [f"t{i % 40}" for i in range(200)], "y": CLASSES})
 def rare_level(profile: Profile, recipe: Recipe, *, min_rows: int = 10) -> Iterator[Finding]:
     """Levels of text columns with fewer than ten rows get an input of their own under one-hot encoding.
 
-    Columns that high-cardinality or unparsed-date report are left to them, as are numbers that a few cells make text of. Ten rows are also what the second remedy of
-    high-cardinality groups by, where 5 and 20 did much the same. On 160 real tables 20 have such levels, most of them
-    one or two.
+    Columns that high-cardinality or unparsed-date report are left to them, as are numbers that a few cells make text
+    of. Ten rows are also what the second remedy of high-cardinality groups by, where 5 and 20 did much the same. Of 160
+    real tables 20 have such levels, most of them one or two a column.
 
     ## Why it matters
     The weight of an input that is 1 in a handful of rows is learned from those rows' labels alone, and some folds
