@@ -4,6 +4,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+NO_ANSWER = frozenset(["?", "??", "n/a", "#n/a", "na", "<na>", "nan", "null", "#null!", "missing"])
+"""Target labels, in small letters, that stand for a missing one."""
+
 
 def tidy(text: str) -> str:
     """Return a text as ``data.tidy`` reads it: without invisible characters, surplus blanks or case."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bindoctor import Aim, Dataset, Finding, Fix, Profile, Recipe, RowList, Severity, Table, Where, example, rule
+from bindoctor_rules._spelling import NO_ANSWER
 from bindoctor_rules._wording import counted, listed
 
-WORDS = frozenset(["?", "??", "n/a", "#n/a", "na", "<na>", "nan", "null", "#null!", "missing"])
 UNANSWERED = Table({"x": list(range(50)), "y": [None if i % 10 == 0 else "yes" if i % 3 else "no" for i in range(50)]})
 TOKENS = Table({"x": list(range(60)), "y": ["?" if i % 12 == 0 else "yes" if i % 3 else "no" for i in range(60)]})
 REGIONS = Table({"x": list(range(60)), "y": [("NA", "EU", "AS")[i % 3] for i in range(60)]})
@@ -52,7 +52,7 @@ def missing_target(dataset: Dataset, profile: Profile, recipe: Recipe) -> Iterat
             (Fix("Leave these rows out", {"data.drop-missing-target": True}, Aim.CORRECT),),
             rows=missing,
         )
-    tokens = [label for label in profile.classes if label.lower() in WORDS]
+    tokens = [label for label in profile.classes if label.lower() in NO_ANSWER]
     others = [label for label in profile.classes if label not in tokens]
     if not tokens or len(others) < 2 or all(len(label) == 2 and label.isalpha() for label in others):
         return
