@@ -22,9 +22,12 @@ MIN_DENSE_SHARE = 0.8
 MIN_NUMBERS_SHARE = 0.5
 MAX_IDENTIFIER_LENGTH = 200
 MAX_CATEGORY_LENGTH = 100
+MAX_IDENTIFIER_WORDS = 8
+MAX_READ_TEXTS = 256
 IDENTIFIER_NAME = re.compile(
     r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
 )
+TIME_NAME = re.compile(r"(?i:\b|_)(?i:year|yr|date|time|timestamp|day|days|month|week)(?i:\b|_)|[a-z](?:Date|Time)$")
 
 
 State = Literal["cells", "correlations", "pairs", "repeats", "order", "sample"]
@@ -249,7 +252,8 @@ class ColumnProfile:
         if self.date_format:
             return "date"
         if self.kind == "text":
-            return "text" if self.max_length > MAX_CATEGORY_LENGTH else "category"
+            running = self.max_length > MAX_CATEGORY_LENGTH or _is_running_text(self)
+            return "text" if running else "category"
         return "number"
 
     @property
@@ -359,9 +363,10 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     """Say why a column names the row, or "".
 
     Integers name the row when they rise from row to row, or when none repeats and they fill their range (an index
-    that has been shuffled); integers with gaps and without order may be amounts, and count only under a name that
-    says identifier. Texts name the row when hardly any repeats, unless they are dates, running text, or mostly
-    numbers. Numbers with a fraction never do.
+    that has been shuffled), unless their name says that they are times; integers with gaps and without order may be
+    amounts, and count only under a name that says identifier. Texts name the row when hardly any repeats, unless they
+    are dates, mostly numbers, or running text: over 200 characters, or more than eight words on average (the names of
+    the Titanic's passengers have four). Numbers with a fraction never do.
     """
     if column.count < MIN_IDENTIFIER_ROWS or column.shape == "date":
         return ""
@@ -370,12 +375,12 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     if column.kind == "text":
         unique = column.distinct >= (MIN_NAMED_UNIQUE_SHARE if named else MIN_UNIQUE_SHARE) * column.count
         numbers = column.parsed >= MIN_NUMBERS_SHARE * column.count
-        if not unique or numbers or column.max_length > MAX_IDENTIFIER_LENGTH:
+        if not unique or numbers or column.max_length > MAX_IDENTIFIER_LENGTH or _is_running_text(column):
             return ""
         what = "uuids or hex hashes" if column.shape == "uuid" else "texts"
         return f"{distinct} {what} in {column.count} rows"
     moments = column.moments
-    if moments is None or not moments.integer:
+    if moments is None or not moments.integer or TIME_NAME.search(column.name):
         return ""
     if moments.increasing:
         return f"{column.count} distinct integers in file order"
@@ -387,3 +392,10 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     if named and moments.minimum >= 0:
         return f"{distinct} integers in {column.count} rows, and its name"
     return ""
+
+
+def _is_running_text(column: ColumnProfile) -> bool:
+    if column.max_length <= 2 * MAX_IDENTIFIER_WORDS:
+        return False
+    texts = [level.value for level in (column.levels or column.value_sample)[:MAX_READ_TEXTS]]
+    return sum(len(text.split()) for text in texts) > MAX_IDENTIFIER_WORDS * len(texts)

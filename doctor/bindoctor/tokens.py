@@ -23,6 +23,14 @@ ALWAYS = frozenset(
         "\\n",
         "missing",
         "(missing)",
+        "<null>",
+        "(null)",
+        "(blank)",
+        "#div/0!",
+        "#value!",
+        "#ref!",
+        "#num!",
+        "#name?",
     ]
 )
 UNLESS_PLUS = frozenset(["-", "--", "---", "."])
