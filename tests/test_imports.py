@@ -18,7 +18,10 @@ PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
 VALUES = "errors findings recipe dataset profile history predictions evidence scores treatment version"
-READING = "readers dates selection hashing tokens classes column_states number_states row_states summary scan rows"
+READING = (
+    "readers dates selection cleaning left_out part_names hashing tokens classes column_states number_states "
+    "row_states summary scan rows"
+)
 RECORDS = "files journal outputs"
 RULES = "rules registry examine testing explain config"
 TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"

@@ -44,13 +44,16 @@ class Table:
 class Dataset:
     """A table with a target.
 
-    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did.
+    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did. ``valid`` and
+    ``test`` are the parts that the user keeps apart, with the columns of ``source``.
     """
 
     source: Source
     target: str
     positive: str = ""
     guessed: str = ""
+    valid: Source | None = None
+    test: Source | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,8 @@ class Rows:
         row_ids: 0-based numbers of the data rows in the file, int64 of shape (n,).
         groups: the split's group of each row as int64 of shape (n,), or None.
         order: the split's time of each row as sortable float64 of shape (n,), or None.
+        weights: how much each row counts in training, float64 >= 0 of shape (n,), or None.
+        held_out: rows that the split's column keeps back from training, bool of shape (n,), or None.
     """
 
     features: pl.DataFrame
@@ -72,6 +77,8 @@ class Rows:
     row_ids: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64] | None = None
     order: npt.NDArray[np.float64] | None = None
+    weights: npt.NDArray[np.float64] | None = None
+    held_out: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -94,4 +101,6 @@ class Rows:
             self.row_ids[index],
             None if self.groups is None else self.groups[index],
             None if self.order is None else self.order[index],
+            None if self.weights is None else self.weights[index],
+            None if self.held_out is None else self.held_out[index],
         )

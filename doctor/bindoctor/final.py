@@ -15,7 +15,7 @@ from bindoctor.evidence import Evidence
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_of
-from bindoctor.splits import repeated_folds, user_split
+from bindoctor.splits import repeated_folds, training_rows, user_split
 from bindoctor.train import Fitted, cross_fit, fit
 
 
@@ -61,10 +61,13 @@ class FinalModel:
 def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
+    Rows that the split's column keeps back are not trained on.
+
     Raises:
         InputError: the recipe does not fit the rows.
         TrainingFailed: training collapsed.
     """
+    rows = training_rows(rows)
     decision = Decision(recipe.decide.fixed_threshold)
     if needs_fitting(recipe.decide):
         raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})

@@ -47,6 +47,7 @@ class Prepared:
         valid: the rows that early stopping watches, cut from the training rows before anything was fitted; None without
             early stopping.
         test: the held-out rows, or None.
+        weights: how much each training row counts, float32 of shape (n,) with mean 1, or None where all count alike.
     """
 
     classes: tuple[str, ...]
@@ -55,6 +56,7 @@ class Prepared:
     train: Part
     valid: Part | None
     test: Part | None
+    weights: Matrix | None = None
 
 
 def preparation_key(recipe: Recipe) -> str:
@@ -72,6 +74,11 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
             float32, or the rows cannot be split or resampled as the recipe says.
     """
     columns = column_kinds(train.features)
+    if train.weights is not None and recipe.resample.method != "none":
+        raise InputError(
+            "recipe.data.weight and recipe.resample.method cannot both be set: rows that are made up have no weight; "
+            "unset one of them."
+        )
     check_columns(recipe.data, recipe.features, columns)
     watched = None
     if recipe.train.patience:
@@ -96,7 +103,8 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
     def part(rows: Rows | None) -> Part | None:
         return None if rows is None else Part(transformed(recipe, preprocessor, columns, rows.features), rows.labels)
 
-    return Prepared(train.classes, columns, preprocessor, Part(matrix, labels), part(watched), part(test))
+    weights = None if train.weights is None else _mean_one(train.weights)
+    return Prepared(train.classes, columns, preprocessor, Part(matrix, labels), part(watched), part(test), weights)
 
 
 def transformed(recipe: Recipe, preprocessor: ColumnTransformer, columns: Columns, features: pl.DataFrame) -> Matrix:
@@ -107,6 +115,16 @@ def transformed(recipe: Recipe, preprocessor: ColumnTransformer, columns: Column
     """
     with np.errstate(all="ignore"):
         return _checked(recipe, preprocessor, preprocessor.transform(_input(recipe, columns, features)))
+
+
+def _mean_one(weights: npt.NDArray[np.float64]) -> Matrix:
+    mean = weights.mean()
+    if not 0 < mean < np.inf:
+        raise InputError(
+            f"the weights of recipe.data.weight have the mean {mean:g} over the training rows; unset it, or fill in "
+            "others."
+        )
+    return np.asarray(weights / mean, dtype=np.float32)
 
 
 def _takes_missing(recipe: Recipe) -> bool:
