@@ -39,6 +39,9 @@ def test_the_own_file_goes_before_pyproject(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("[data\n", "not valid TOML"),
+        ("[recipe.data]\ndrop = " + "[" * 100_000, "nested too deeply"),
+        ("[recipe.data]\ndrop = " + "{a = " * 100_000, "nested too deeply"),
+        ("recipe" + ".a" * 3_000 + " = 1\n", "unknown key 'recipe.a'"),
         ("[dta]\n", "unknown key 'dta'"),
         ('[data]\npth = "x"\n', "unknown key 'data.pth'"),
         ("[data]\npath = 3\n", "'data.path': expected str, got int"),

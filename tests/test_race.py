@@ -22,6 +22,11 @@ from bindoctor.race import MAX_PER_SLOT, candidates_of, slot_of
         ({"features.scale": "standard", "train.patience": 10}, "scaling"),
         ({"optimizer.learning-rate": 0.01}, "optimizer"),
         ({"model.hidden": (16,)}, "capacity"),
+        ({"features.clip.Income": (0.01, 0.99)}, "scaling"),
+        ({"data.limits.age": (0.0, 120.0)}, "columns"),
+        ({"features.dates.day": {"parts": ("month",)}}, "columns"),
+        ({"features.keep": 20}, "regularisation"),
+        ({"features.derive.a_over_b": {"op": "ratio", "a": "a", "b": "b"}}, "engineered features"),
     ],
 )
 def test_the_slot_is_the_earliest_that_an_edit_belongs_to(edits: dict[str, object], slot: str) -> None:

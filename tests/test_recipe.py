@@ -1,15 +1,18 @@
 """The recipe is one frozen value that TOML keeps whole."""
 
+import math
 import tomllib
 
+import msgspec
 import pytest
 import tomlkit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.recipe import update_document
+from bindoctor.recipe import Dates, Derived, update_document
 
+NAMES = st.text(min_size=1)
 EDITS = st.fixed_dictionaries(
     {},
     optional={
@@ -22,6 +25,34 @@ EDITS = st.fixed_dictionaries(
         "loss.class-weight": st.one_of(st.sampled_from(["none", "balanced"]), st.floats(0.1, 100)),
         "optimizer.learning-rate": st.floats(1e-6, 1),
         "decide.threshold": st.one_of(st.just("tuned"), st.floats(0, 1)),
+        "data.limits": st.dictionaries(
+            NAMES,
+            st.tuples(
+                st.floats(max_value=0, exclude_max=True, allow_nan=False),
+                st.floats(min_value=0, exclude_min=True, allow_nan=False),
+            ),
+            max_size=3,
+        ),
+        "data.drop-rows": st.lists(st.integers(0, 10**6), max_size=5),
+        "features.clip": st.dictionaries(NAMES, st.tuples(st.floats(0, 0.4), st.floats(0.5, 1)), max_size=2),
+        "features.dates": st.dictionaries(
+            NAMES,
+            st.fixed_dictionaries(
+                {
+                    "format": st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d"]),
+                    "parts": st.lists(st.sampled_from(["year", "hour", "days"]), min_size=1),
+                }
+            ),
+            max_size=2,
+        ),
+        "features.derive": st.dictionaries(
+            NAMES,
+            st.one_of(
+                st.fixed_dictionaries({"op": st.sampled_from(["ratio", "product"]), "a": NAMES, "b": NAMES}),
+                st.fixed_dictionaries({"op": st.just("group-mean-ratio"), "a": NAMES, "by": NAMES}),
+            ),
+            max_size=2,
+        ),
     },
 )
 
@@ -30,6 +61,21 @@ EDITS = st.fixed_dictionaries(
 def test_a_recipe_survives_toml_there_and_back(edits: dict[str, object]) -> None:
     recipe = Recipe().edited(edits)
     assert Recipe.from_dict(tomllib.loads(recipe.to_toml()).get("recipe", {})) == recipe
+
+
+@given(EDITS)
+def test_a_recipe_survives_json_there_and_back(edits: dict[str, object]) -> None:
+    recipe = Recipe().edited(edits)
+    assert msgspec.json.decode(msgspec.json.encode(recipe), type=Recipe) == recipe
+
+
+@settings(deadline=None)
+@given(EDITS, EDITS)
+def test_a_recipe_written_over_another_is_read_back(first: dict[str, object], second: dict[str, object]) -> None:
+    before, after = Recipe().edited(first), Recipe().edited(second)
+    document = tomlkit.parse(before.to_toml())
+    update_document(document, after)
+    assert Recipe.from_dict(tomllib.loads(tomlkit.dumps(document)).get("recipe", {})) == after
 
 
 @given(EDITS, EDITS)
@@ -62,6 +108,20 @@ def test_a_column_name_with_a_dot_is_one_entry() -> None:
     assert Recipe().edited({"data.casts.home.dest": "text"}).data.casts == {"home.dest": "text"}
 
 
+def test_an_entry_may_be_a_table_of_its_own() -> None:
+    recipe = Recipe().edited(
+        {
+            "features.dates.day.of.birth": {"format": "%m/%d/%Y", "parts": ["month", "weekday"]},
+            "features.derive.pay": {"op": "ratio", "a": "Close", "b": "Open"},
+            "data.limits.age": [0, math.inf],
+        }
+    )
+    assert recipe.features.dates == {"day.of.birth": Dates(format="%m/%d/%Y", parts=("month", "weekday"))}
+    assert recipe.features.derive == {"pay": Derived(op="ratio", a="Close", b="Open")}
+    assert recipe.data.bounds == {"age": (0, math.inf)}
+    assert recipe.edited({"features.derive.pay": recipe.features.derive["pay"]}) == recipe
+
+
 def test_a_plus_extends_a_list_without_repeating() -> None:
     recipe = Recipe().edited({"data.drop": ("a",)}).edited({"data.drop+": ("a", "b")})
     assert recipe.data.drop == ("a", "b")
@@ -77,6 +137,17 @@ def test_a_plus_extends_a_list_without_repeating() -> None:
         ({"loss": {"class-weight": "heavy"}}, "recipe.loss.class-weight"),
         ({"train": {"epochs": 0}}, "recipe.train.epochs"),
         ({"features": {"transform": {"Income": "square"}}}, "recipe.features.transform"),
+        ({"model": {"hidden": [10**8]}}, "recipe.model.hidden[0]"),
+        ({"model": {"hidden": [1] * 1000}}, "recipe.model.hidden"),
+        ({"train": {"batch-size": 10**20}}, "recipe.train.batch-size"),
+        ({"data": {"limits": {"age": [5, 1]}}}, "limits of 'age' must be [low, high]"),
+        ({"data": {"limits": {"age": [math.nan, 1]}}}, "limits of 'age' must be [low, high]"),
+        ({"features": {"clip": {"age": [0.9, 0.1]}}}, "quantiles of 'age' must be [low, high]"),
+        ({"features": {"derive": {"x": {"op": "ratio", "a": "pay"}}}}, "'ratio' takes the columns 'a' and 'b'"),
+        ({"features": {"derive": {"x": {"op": "group-mean-ratio", "a": "pay", "b": "age"}}}}, "'a' and 'by'"),
+        ({"features": {"dates": {"day": {"format": "%y"}}}}, "must hold %Y, %m and %d"),
+        ({"features": {"dates": {"day": {"format": "%Y-%m/%d"}}}}, "must hold %Y, %m and %d"),
+        ({"features": {"dates": {"day": {"parts": []}}}}, "recipe.features.dates[...].parts"),
     ],
 )
 def test_a_wrong_setting_is_named_by_its_key_path(values: dict[str, object], names: str) -> None:

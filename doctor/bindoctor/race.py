@@ -16,7 +16,7 @@ MAX_PER_SLOT = 4
 
 SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("encoding", ("features.encode", "features.rare")),
-    ("scaling", ("features.scale", "features.transform")),
+    ("scaling", ("features.scale", "features.transform", "features.clip")),
     ("columns", ("data.", "features.")),
     ("training length", ("train.epochs",)),
     ("calibration", ("decide.calibrate",)),
@@ -29,15 +29,18 @@ SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "model.batch-norm",
             "optimizer.weight-decay",
             "optimizer.l1",
+            "features.keep",
             "train.",
             "loss.label-smoothing",
         ),
     ),
     ("optimizer", ("optimizer.", "model.prior-bias", "model.activation")),
     ("capacity", ("model.",)),
+    ("engineered features", ("features.derive",)),
 )
 """One pass over these with at most one fix kept in each: earlier ones change what later ones are worth, so an
-unscaled or untrained network is mended before anything is said about its class balance."""
+unscaled or untrained network is mended before anything is said about its class balance. A setting belongs where the
+longest of these starts that fit it stands."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def slot_of(fix: Fix) -> str:
     """Return the earliest slot that any of the fix's edits belongs to."""
 
     def position(path: str) -> int:
-        return next((i for i, (_, starts) in enumerate(SLOTS) if path.startswith(starts)), len(SLOTS) - 1)
+        fitting = {start: i for i, (_, starts) in enumerate(SLOTS) for start in starts if path.startswith(start)}
+        return fitting[max(fitting, key=len)] if fitting else len(SLOTS) - 1
 
     return SLOTS[min(position(path) for path in fix.edits)][0]
 

@@ -1,9 +1,11 @@
 """The recipe: everything about a training that is not data, as one frozen value, with TOML both ways."""
 
 import hashlib
+import math
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import tomlkit
@@ -14,13 +16,17 @@ Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Number = Annotated[int, msgspec.Meta(ge=1)]
+Quantile = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Number = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Width = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+RowNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 MIN_ROWS_IN_LEAF = 20
 
 Transform = Literal["log1p", "power", "quantile"]
-Encoding = Literal["onehot", "target"]
+Encoding = Literal["onehot", "target", "hash"]
+DatePart = Literal["year", "month", "day", "weekday", "hour", "days"]
 Score = Literal["auto", "log-loss", "average-precision", "roc-auc", "accuracy", "balanced-accuracy", "f1", "mcc"]
 
 
@@ -33,6 +39,15 @@ class Data(Section, frozen=True):
 
     ``missing_tokens`` are cell texts read as missing in every column, ``missing_values`` in one column; ``casts``
     reads a column as numbers (what does not parse becomes missing) or as text; ``target_levels`` renames target labels.
+
+    ``tidy`` names feature columns whose texts are read without blanks around them, without invisible characters and
+    in one case. ``limits`` makes numbers outside of [low, high] missing; -inf and inf leave a side open. ``weight``
+    names a column of non-negative numbers that says how much each row counts in training (not in scores); it is no
+    feature.
+
+    Of the rows, ``drop_rows`` leaves out these 0-based data rows, ``drop_overlap`` those that also stand in the
+    validation or test file, and ``conflicts`` decides about rows with equal features and different labels: "majority"
+    keeps those with the label that more than half of them have, "drop" none of them.
     """
 
     drop: tuple[str, ...] = ()
@@ -42,30 +57,115 @@ class Data(Section, frozen=True):
     deduplicate: bool = False
     drop_missing_target: bool = False
     target_levels: dict[str, str] = {}
+    tidy: tuple[str, ...] = ()
+    limits: dict[str, tuple[float | None, float | None]] = {}
+    weight: str = ""
+    drop_overlap: bool = False
+    drop_rows: tuple[RowNumber, ...] = ()
+    conflicts: Literal["keep", "majority", "drop"] = "keep"
+
+    def __post_init__(self) -> None:
+        # JSON has no infinity and writes null instead.
+        limits = {
+            name: (-math.inf if low is None else low, math.inf if high is None else high)
+            for name, (low, high) in self.limits.items()
+        }
+        for name, (low, high) in limits.items():
+            if not low <= high or low == math.inf or high == -math.inf:
+                raise ValueError(f"the limits of {name!r} must be [low, high] with low <= high")
+        msgspec.structs.force_setattr(self, "limits", limits)
+
+    @property
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Return ``limits`` as they are read: an open side is infinite."""
+        return cast("Mapping[str, tuple[float, float]]", self.limits)
 
 
 class Split(Section, frozen=True):
     """How rows are kept back: one validation part, or folds, optionally repeated.
 
     ``valid`` is the share that a holdout keeps back, and that early stopping cuts from the training rows. ``time``
-    names a column to order by: rows kept back are then the latest.
+    names a column to order by: rows kept back are then the latest. ``column`` names a column whose levels say which
+    part a row belongs to ("train", "valid", "test" and their like): the rows of the other parts than training are
+    kept back, whatever ``kind`` says, and the column is no feature. Folds that are not shuffled are contiguous blocks
+    of rows in the file's order.
     """
 
     kind: Literal["holdout", "folds"] = "holdout"
     valid: Share = 0.2
-    folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    folds: Annotated[int, msgspec.Meta(ge=2, lt=2**31)] = 5
     repeats: Number = 1
     stratify: bool = False
     shuffle: bool = True
     group: str = ""
     time: str = ""
+    column: str = ""
+
+
+class Dates(Section, frozen=True):
+    """How a column of dates becomes numbers.
+
+    ``format`` holds %Y, %m and %d in any order, with "-", "/", "." or nothing between them; a time such as
+    "T14:30:00" or " 2:30 PM" may follow in the cell. ``parts`` are the number columns that take the date's place, named
+    "<column>_<part>": "weekday" counts from Monday = 0, "days" are those since 1970-01-01. A cell that does not parse
+    is missing.
+    """
+
+    format: str = "%Y-%m-%d"
+    parts: Annotated[tuple[DatePart, ...], msgspec.Meta(min_length=1)] = ("year", "month", "weekday")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"%[Ymd]([-/.]?)%[Ymd]\1%[Ymd]", self.format) or len(set(self.format[1:]) & set("Ymd")) < 3:
+            raise ValueError(
+                f"the format {self.format!r} must hold %Y, %m and %d once each, with '-', '/', '.' or nothing between"
+            )
+        msgspec.structs.force_setattr(self, "parts", tuple(dict.fromkeys(self.parts)))
+
+
+class Derived(Section, frozen=True, omit_defaults=True):
+    """A number column made of others.
+
+    "ratio" is a / b, "product" a · b, "difference" a - b; "group-mean-ratio" is a over the mean of a among the training
+    rows with the same value in ``by``, "group-mean-difference" a minus it. A division by zero gives a missing number.
+    """
+
+    op: Literal["ratio", "product", "difference", "group-mean-ratio", "group-mean-difference"]
+    a: str
+    b: str = ""
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        given, other = ("by", "b") if self.grouped else ("b", "by")
+        if not self.a or not getattr(self, given) or getattr(self, other):
+            raise ValueError(f"the operation {self.op!r} takes the columns 'a' and {given!r}")
+
+    @property
+    def grouped(self) -> bool:
+        """Tell whether means of groups of training rows are needed."""
+        return self.op.startswith("group-")
+
+    @property
+    def divides(self) -> bool:
+        """Tell whether the result is undefined where something is zero."""
+        return self.op.endswith("ratio")
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Return the columns that it is made of."""
+        return (self.a, self.by if self.grouped else self.b)
 
 
 class Features(Section, frozen=True):
     """How columns become numbers; every fitted step is fitted on training rows only.
 
     ``rare`` groups category levels with fewer training rows than this; ``transform`` and ``encode_columns`` hold
-    choices for single columns, ``scale`` and ``encode`` for all the others.
+    choices for single columns, ``scale`` and ``encode`` for all the others. The encoding "hash" gives a text column's
+    levels a fixed number of inputs (Weinberger et al. 2009).
+
+    ``dates`` turns columns of dates into numbers, ``derive`` adds number columns made of others, by name, and ``clip``
+    moves the numbers of a column into the range between two quantiles of its training rows, such as [0.01, 0.99], in
+    this order and before anything else. ``keep`` leaves so many inputs, those that differ most between the classes (by
+    the analysis of variance's F) on training rows; 0 keeps all.
     """
 
     impute: Literal["none", "mean", "median", "most-frequent", "zero"] = "none"
@@ -75,6 +175,15 @@ class Features(Section, frozen=True):
     encode: Encoding = "onehot"
     encode_columns: dict[str, Encoding] = {}
     rare: Count = 0
+    clip: dict[str, tuple[Quantile, Quantile]] = {}
+    dates: dict[str, Dates] = {}
+    derive: dict[str, Derived] = {}
+    keep: Count = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.clip.items():
+            if not low < high:
+                raise ValueError(f"the quantiles of {name!r} must be [low, high] with low < high")
 
 
 class Resample(Section, frozen=True):
@@ -100,7 +209,7 @@ class Model(Section, frozen=True):
     layers)."""
 
     kind: Literal["mlp", "logistic", "gradient-boosting"] = "mlp"
-    hidden: tuple[Number, ...] = (64, 32)
+    hidden: Annotated[tuple[Width, ...], msgspec.Meta(max_length=100)] = (64, 32)
     activation: Literal["relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid"] = "relu"
     dropout: Rate = 0.0
     batch_norm: bool = False
@@ -203,14 +312,15 @@ class Recipe(Section, frozen=True):
         """Return a recipe with dotted settings replaced.
 
         ``features.scale`` sets a value, ``data.casts.home.dest`` one entry of a table (what follows the second dot
-        is the entry's name, dots included), ``data.drop+`` extends a list with what is not in it yet. Dashes and
-        underscores are the same.
+        is the entry's name, dots included), ``data.drop+`` extends a list with what is not in it yet. An entry that is
+        itself a table, as in ``features.dates``, is given as a dictionary. Dashes and underscores are the same.
 
         Raises:
             InputError: a path that does not exist or a value that does not fit it.
         """
         values = self.to_dict()
-        for path, value in edits.items():
+        for path, given in edits.items():
+            value = msgspec.to_builtins(given)
             section, _, rest = path.partition(".")
             name, _, entry = rest.partition(".")
             key = name.rstrip("+").replace("_", "-")
@@ -259,12 +369,16 @@ def update_document(document: MutableMapping[str, Any], recipe: Recipe) -> None:
         section, _, key = change.path.partition(".")
         tables = document.setdefault("recipe", tomlkit.table(is_super_table=True))
         table = tables.setdefault(section, tomlkit.table())
-        if isinstance(change.after, dict):
-            inline = tomlkit.inline_table()
-            inline.update(change.after)
-            table[key] = inline
-        else:
-            table[key] = change.after
+        table[key] = _inline(change.after)
+
+
+def _inline(value: Any) -> Any:
+    """Return a table, and tables in it, as inline tables."""
+    if not isinstance(value, dict):
+        return value
+    inline = tomlkit.inline_table()
+    inline.update({name: _inline(entry) for name, entry in value.items()})
+    return inline
 
 
 def _plain(value: Any) -> Any:

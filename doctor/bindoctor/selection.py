@@ -169,8 +169,23 @@ def _check_names(dataset: Dataset, recipe: Recipe) -> None:
     check_named(source, "data.drop", data.drop)
     check_named(source, "data.casts", data.casts)
     check_named(source, "data.missing-values", data.missing_values)
-    check_named(source, "split.group", [recipe.split.group] if recipe.split.group else [])
-    check_named(source, "split.time", [recipe.split.time] if recipe.split.time else [])
+    check_named(source, "data.tidy", data.tidy)
+    check_named(source, "data.limits", data.limits)
+    roles = {
+        "data.weight": data.weight,
+        "split.group": recipe.split.group,
+        "split.time": recipe.split.time,
+        "split.column": recipe.split.column,
+    }
+    for setting, name in roles.items():
+        check_named(source, setting, [name] if name else [])
+        if name == dataset.target:
+            raise InputError(f"recipe: {setting} names the target {name!r}; name another column.")
+    if dataset.target in data.tidy:
+        raise InputError(
+            f"recipe: data.tidy names the target {dataset.target!r}, whose levels data.target-levels renames; take it "
+            "out of the list."
+        )
     if dataset.target in data.drop:
         raise InputError(f"recipe: data.drop names the target {dataset.target!r}; take it out of the list.")
 
