@@ -17,8 +17,11 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = "errors findings recipe dataset profile history predictions evidence scores treatment version"
-READING = "readers dates selection hashing tokens classes column_states number_states row_states summary scan rows"
+VALUES = "errors findings recipe dataset profile parts history predictions evidence scores treatment version"
+READING = (
+    "readers dates selection cleaning left_out hashing tokens classes column_states number_states "
+    "row_states summary scan rows shifts compare"
+)
 RECORDS = "files journal outputs"
 RULES = "rules registry examine testing explain config"
 TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"

@@ -6,6 +6,7 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
 from bindoctor.history import Epoch, History
+from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
 from bindoctor.recipe import Recipe
@@ -31,6 +32,8 @@ __all__ = [
     "InputError",
     "Level",
     "Moments",
+    "Part",
+    "Parts",
     "Predictions",
     "Profile",
     "Recipe",
@@ -38,7 +41,9 @@ __all__ = [
     "Rows",
     "Rule",
     "Severity",
+    "Shift",
     "Table",
+    "Unseen",
     "Where",
     "counts",
     "example",

@@ -44,13 +44,16 @@ class Table:
 class Dataset:
     """A table with a target.
 
-    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did.
+    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did. ``valid`` and
+    ``test`` are the parts that the user keeps apart, with the columns of ``source``.
     """
 
     source: Source
     target: str
     positive: str = ""
     guessed: str = ""
+    valid: Source | None = None
+    test: Source | None = None
 
 
 @dataclass(frozen=True, eq=False)

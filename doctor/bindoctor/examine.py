@@ -66,9 +66,10 @@ def findings_of(outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
 
 
 def _ask(rule: Rule, evidence: Evidence, options: Mapping[str, Any]) -> Outcome:
-    missing = [name for name in rule.needs if getattr(evidence, name) is None]
+    missing = [name for name in rule.needs if name not in rule.optional and getattr(evidence, name) is None]
     if missing:
-        return Outcome(rule, "skipped", why=f"needs {' and '.join(missing)}")
+        how = ": give --valid or --test" if "parts" in missing else ""
+        return Outcome(rule, "skipped", why=f"needs {' and '.join(missing)}{how}")
     try:
         found = tuple(
             replace(finding, code=rule.code, slug=rule.slug, severity=finding.severity or rule.severity)

@@ -47,7 +47,7 @@ class Data(Section, frozen=True):
 
     Of the rows, ``drop_rows`` leaves out these 0-based data rows, ``drop_overlap`` those that also stand in the
     validation or test file, and ``conflicts`` decides about rows with equal features and different labels: "majority"
-    keeps those with the label that more than half of them have, "drop" none of them.
+    keeps those with the most frequent label, and none where two are equally frequent; "drop" keeps none.
     """
 
     drop: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bindoctor.config import FailOn
@@ -14,8 +14,17 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
+class PartSummary:
+    """A part kept apart; ``classes`` maps each label to its rows."""
+
+    path: str
+    rows: int
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DataSummary:
-    """What was looked at; ``classes`` maps each label to its rows."""
+    """What was looked at; ``classes`` maps each label to its rows, ``parts`` "valid" and "test" to the parts given."""
 
     path: str
     rows: int
@@ -23,6 +32,7 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
+    parts: Mapping[str, PartSummary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,10 @@ class Report:
                 "target": self.data.target,
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
+                "parts": {
+                    name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
+                    for name, part in self.data.parts.items()
+                },
             },
             "findings": [_finding(finding) for finding in self.findings],
             "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],

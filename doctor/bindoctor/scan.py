@@ -28,12 +28,17 @@ SHAPES: Mapping[Shape, str] = {
 }
 
 
-def scan(dataset: Dataset, recipe: Recipe) -> Profile:
+def scan(dataset: Dataset, recipe: Recipe, *, min_classes: int = 2) -> Profile:
     """Read the rows that ``recipe`` selects once, in bounded memory, and return their profile.
 
+    Args:
+        dataset: the source and its target.
+        recipe: what is selected.
+        min_classes: how many classes the rows must have; a part that is only looked at may lack some, or all.
+
     Raises:
-        InputError: the source cannot be read, the recipe does not fit it, no row is left, the target has fewer than two
-            classes or more than ``MAX_CLASSES``, or the given positive class is none of them.
+        InputError: the source cannot be read, the recipe does not fit it, no row is left, the target has fewer than
+            ``min_classes`` classes or more than ``MAX_CLASSES``, or the given positive class is none of them.
     """
     state: ScanState | None = None
     for chunk in select(dataset, recipe):
@@ -42,7 +47,7 @@ def scan(dataset: Dataset, recipe: Recipe) -> Profile:
         state.update(chunk)
     if state is None:
         raise InputError(f"{dataset.source.name}: the recipe leaves no row of it; relax [recipe.data].")
-    return _completed(state.finish(), dataset, recipe)
+    return _completed(state.finish(min_classes), dataset, recipe)
 
 
 def _completed(profile: Profile, dataset: Dataset, recipe: Recipe) -> Profile:
@@ -56,7 +61,7 @@ def _completed(profile: Profile, dataset: Dataset, recipe: Recipe) -> Profile:
         present = ~np.isnan(values)
         levels, at = np.unique(values[present], return_inverse=True)
         c = codes[present]
-        counts = np.array([np.bincount(at[c == j], minlength=len(levels)) for j in range(k)])
+        counts = np.array([np.bincount(at[c == j], minlength=len(levels)) for j in range(k)]).reshape(k, len(levels))
         return Distribution(levels, levels, counts, np.bincount(at[c < 0], minlength=len(levels)))
 
     columns, features = {}, {}
@@ -177,16 +182,16 @@ class ScanState:
         self.numbers.merge(other.numbers, codes, size)
         self.rows.merge(other.rows, codes)
 
-    def finish(self) -> Profile:
+    def finish(self, min_classes: int = 2) -> Profile:
         """Return the profile of all rows seen; the state stays as it is.
 
         Raises:
-            InputError: the target has fewer than two classes, or the given positive class is none of them.
+            InputError: the target has fewer than ``min_classes`` classes, or the given positive class is none of them.
         """
         where, found = f"{self.plan.source}: the target {self.plan.target!r}", sorted(self.labels)
-        if not found:
+        if not found and min_classes:
             raise InputError(f"{where} is missing in every row; name another column with --target.")
-        if len(found) == 1:
+        if len(found) == 1 < min_classes:
             raise InputError(f"{where} is {found[0]!r} in every row; a classifier needs two classes.")
         if self.plan.positive and self.plan.positive not in found:
             raise InputError(

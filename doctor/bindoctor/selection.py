@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bindoctor.cleaning import outside, tidied
 from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
-from bindoctor.hashing import hash_cells, hash_rows, mix, text_hash
+from bindoctor.hashing import hash_cells, hash_rows
+from bindoctor.left_out import HeldOut, conflicting_rows, row_identity
 from bindoctor.recipe import Data, Recipe
 
 
@@ -47,7 +50,8 @@ class Chunk:
 
     Attributes:
         columns: the feature columns by name, in file order.
-        keys: the split's group and time columns by name, whether they are features or not.
+        keys: the split's group and time columns by name, whether they are features or not, and the columns of weights
+            and parts, which are none.
         labels: the target as stripped, renamed text, String of shape (n,); null where missing.
         rows: 0-based numbers of the data rows in the file, int64 of shape (n,).
     """
@@ -77,19 +81,26 @@ class Chunk:
 def select(dataset: Dataset, recipe: Recipe) -> Iterator[Chunk]:
     """Yield the rows that ``recipe`` selects, in file order.
 
-    Dropped columns are absent. A cell is missing when it is blank, when it is one of the missing tokens or of its
-    column's missing values (compared without the blanks around it, and as a number where both are numbers, so that
-    "0" also finds "0.0"), and when its column is cast to number and it does not parse. Only finite decimal numbers
-    are numbers: "nan" and "inf" are text. With ``deduplicate`` the first of several rows with equal features and
-    target stays; with ``drop_missing_target`` rows without a target are left out.
+    Dropped columns are absent, and so are those of weights and parts. A cell is missing when it is blank, when it is
+    one of the missing tokens or of its column's missing values (compared without the blanks around it, and as a number
+    where both are numbers, so that "0" also finds "0.0"), when it is a number outside of its column's limits, and when
+    its column is cast to number and it does not parse. Only finite decimal numbers are numbers: "nan" and "inf" are
+    text. Texts of tidy columns are read tidied.
+
+    Rows are left out in this order: ``drop_rows``, those that stand in a held-out file with ``drop_overlap``, those
+    without a target with ``drop_missing_target``, what ``conflicts`` decides (the source is read once more for it), and
+    with ``deduplicate`` all but the first of several rows with equal features and target.
 
     Raises:
-        InputError: the recipe names a column that is not there, or drops the target.
+        InputError: the recipe names a column that is not there, or drops the target, or a held-out file lacks a feature
+            column.
     """
     _check_names(dataset, recipe)
-    data = recipe.data
-    features = [name for name in dataset.source.columns if name != dataset.target and name not in data.drop]
-    keys = [name for name in dict.fromkeys([recipe.split.group, recipe.split.time]) if name]
+    data, split = recipe.data, recipe.split
+    no_features = {dataset.target, data.weight, split.column, *data.drop}
+    features = [name for name in dataset.source.columns if name not in no_features]
+    keys = [name for name in dict.fromkeys([split.group, split.time, split.column, data.weight]) if name]
+    unwanted, held_out = _unwanted_rows(dataset, recipe), _held_out(dataset, data, features)
     seen = np.empty(0, dtype=np.uint64)
     first = 0
     for batch in dataset.source.batches():
@@ -101,10 +112,14 @@ def select(dataset: Dataset, recipe: Recipe) -> Iterator[Chunk]:
             np.arange(first, first + batch.height, dtype=np.int64),
         )
         first += batch.height
+        if len(unwanted):
+            chunk = chunk.keep(~np.isin(chunk.rows, unwanted))
+        if held_out is not None:
+            chunk = chunk.keep(~held_out.holds(chunk.feature_hashes, chunk.labels))
         if data.drop_missing_target:
             chunk = chunk.keep(chunk.labels.is_not_null().to_numpy())
         if data.deduplicate and features:
-            identity = mix(chunk.feature_hashes ^ text_hash(chunk.labels))
+            identity = row_identity(chunk.feature_hashes, chunk.labels)
             _, firsts = np.unique(identity, return_index=True)
             new = np.zeros(len(identity), dtype=np.bool_)
             new[firsts] = True
@@ -119,7 +134,7 @@ def select(dataset: Dataset, recipe: Recipe) -> Iterator[Chunk]:
 def read_cells(column: pl.Series, data: Data) -> Cells:
     """Read one column's cells as ``select`` describes."""
     cast = data.casts.get(column.name)
-    written = column
+    written = tidied(column) if column.name in data.tidy else column
     stripped = written
     numbers = _parse(written)
     if numbers.null_count() > written.null_count():
@@ -132,6 +147,9 @@ def read_cells(column: pl.Series, data: Data) -> Cells:
     if tokens:
         missing = _are_tokens(stripped, numbers, tokens, as_numbers=cast != "text")
         written, stripped, numbers = (_without(series, missing) for series in (written, stripped, numbers))
+    if column.name in data.bounds and cast != "text":
+        impossible = outside(numbers, data.bounds[column.name])
+        written, stripped, numbers = (_without(series, impossible) for series in (written, stripped, numbers))
     if cast == "number":
         written, stripped = (_without(series, numbers.is_null()) for series in (written, stripped))
     if cast == "text":
@@ -142,6 +160,39 @@ def read_cells(column: pl.Series, data: Data) -> Cells:
 def _read_labels(column: pl.Series, data: Data) -> pl.Series:
     labels = read_cells(column, data).stripped
     return labels.replace(data.target_levels) if data.target_levels else labels
+
+
+def _unwanted_rows(dataset: Dataset, recipe: Recipe) -> npt.NDArray[np.int64]:
+    """Return the numbers of the rows that are left out one by one, or for their conflicting labels."""
+    data = recipe.data
+    listed = np.array(data.drop_rows, dtype=np.int64)
+    if data.conflicts == "keep":
+        return listed
+    before = msgspec.structs.replace(data, conflicts="keep", deduplicate=False)
+    chunks = select(dataset, msgspec.structs.replace(recipe, data=before))
+    conflicting = conflicting_rows(
+        ((chunk.feature_hashes, chunk.labels, chunk.rows) for chunk in chunks), data.conflicts
+    )
+    return np.union1d(listed, conflicting)
+
+
+def _held_out(dataset: Dataset, data: Data, features: Sequence[str]) -> HeldOut | None:
+    """Return the rows of the validation and test files, read as the recipe reads rows, where it is to look at them."""
+    files = [source for source in (dataset.valid, dataset.test) if source is not None] if data.drop_overlap else []
+    if not files:
+        return None
+    found = HeldOut()
+    for source in files:
+        absent = [name for name in features if name not in source.columns]
+        if absent:
+            raise InputError(
+                f"{source.name}: lacks the column {absent[0]!r} of {dataset.source.name}; add it, or drop it from both "
+                "with data.drop."
+            )
+        for batch in source.batches():
+            hashes = hash_rows([read_cells(batch[name], data).hashes for name in features], batch.height)
+            found.add(hashes, _read_labels(batch[dataset.target], data) if dataset.target in source.columns else None)
+    return found
 
 
 def _parse(texts: pl.Series) -> pl.Series:

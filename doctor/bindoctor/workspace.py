@@ -8,17 +8,19 @@ from typing import Any
 
 import msgspec
 
+from bindoctor.compare import compare_parts
 from bindoctor.config import FILE_NAME, Config, DataSettings, FailOn, check_rule_options, find_config, load_config
 from bindoctor.dataset import Dataset
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
+from bindoctor.parts import Parts
 from bindoctor.profile import Profile
 from bindoctor.readers import open_dataset, open_source
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
-from bindoctor.report import DataSummary, Report
+from bindoctor.report import DataSummary, PartSummary, Report
 from bindoctor.rules import Rule
 from bindoctor.scan import scan
 from bindoctor.version import VERSION
@@ -80,12 +82,15 @@ class Workspace:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def evidence(self) -> Evidence:
-        """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
+        """Scan the data as the recipe selects it, and the parts kept apart.
+
+        A loss that is not named is the one for the number of classes.
+        """
         recipe = self.config.recipe
         profile = scan(self.dataset, recipe)
         if len(profile.classes) > 2 and not self.config.sets_loss:
             recipe = recipe.edited({"loss.kind": "cross-entropy"})
-        return Evidence(self.dataset, profile, recipe)
+        return Evidence(self.dataset, profile, recipe, parts=compare_parts(self.dataset, recipe, profile))
 
     def run_key(self, evidence: Evidence) -> RunKey:
         """Return what identifies a run of the evidence's recipe on this data."""
@@ -101,7 +106,7 @@ class Workspace:
         assert evidence.profile is not None
         return Report(
             VERSION,
-            summarise(self.dataset, evidence.profile),
+            summarise(self.dataset, evidence.profile, evidence.parts),
             tuple(outcomes),
             fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
             broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
@@ -148,8 +153,8 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     )
 
 
-def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
-    """Return the report's description of the data."""
+def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) -> DataSummary:
+    """Return the report's description of the data and of the parts kept apart."""
     return DataSummary(
         dataset.source.name,
         profile.rows,
@@ -157,6 +162,7 @@ def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
+        {part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given} if parts else {},
     )
 
 
