@@ -136,8 +136,16 @@ def test_rows_of_the_test_part_in_the_validation_part_are_listed() -> None:
     valid: Cells = {"x": [7, 8], "c": ["a", "b"], "y": ["no", "yes"]}
     parts = compared(TRAIN, {"x": [8, 9, 8], "c": ["b", "b", "b"], "y": ["yes", "yes", "yes"]}, valid)
     assert parts.shared.first == (0, 2)
-    assert parts.shared_valid_rows == 1
+    assert not parts.same_rows
     assert [part.name for part in parts.given] == ["valid", "test"]
+
+
+def test_the_same_rows_in_another_order_are_recognised() -> None:
+    turned: Cells = {"x": [4, 3, 2, 1], "c": [None, "c", "b", "a"], "y": ["yes", "no", "yes", "no"]}
+    parts = compared(TRAIN, turned, TRAIN)
+    assert parts.same_rows and parts.test is not None and parts.test.same_rows and not parts.test.same_file
+    half = compared(TRAIN, {name: cells[:2] for name, cells in TRAIN.items()}, TRAIN)
+    assert not half.same_rows and half.valid is not None and half.valid.same_rows
 
 
 def test_one_file_given_twice_is_recognised(tmp_path: Path) -> None:

@@ -45,17 +45,18 @@ def compare_parts(dataset: Dataset, recipe: Recipe, profile: Profile) -> Parts |
         for chunk in select(dataset, recipe):
             for part in opened:
                 part.index.meet(chunk)
-    shared, back = RowList(0), 0
-    if valid is not None and test is not None and profile.columns:
-        shared = RowList.of(test.index.rows[np.isin(test.index.keys, valid.index.keys)])
-        back = int(np.isin(valid.index.keys, test.index.keys).sum())
+    shared, same_file, same_rows = RowList(0), False, False
+    if valid is not None and test is not None:
+        same_file = _same_file(valid.source, test.source)
+        same_rows = valid.profile.row_digest == test.profile.row_digest
+        if profile.columns:
+            shared = RowList.of(test.index.rows[np.isin(test.index.keys, valid.index.keys)])
     return Parts(
         None if valid is None else valid.compared(dataset, profile),
         None if test is None else test.compared(dataset, profile),
-        valid is not None and test is not None and _same_file(valid.source, test.source),
+        same_file,
+        same_rows,
         shared,
-        back,
-        profile.rows,
     )
 
 
@@ -147,6 +148,7 @@ class _Opened:
             self.source.name,
             self.profile,
             _same_file(self.source, dataset.source),
+            self.profile.row_digest == training.row_digest,
             self.index.overlap,
             self.index.relabelled,
             self.index.met_rows,

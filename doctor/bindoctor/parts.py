@@ -69,6 +69,7 @@ class Part:
         path: where its rows are.
         profile: its scan; classes and their order may differ from the training rows'.
         same_file: whether it is the file that the training rows are in.
+        same_rows: whether it holds the training rows, all of them and no others, in any order.
         overlap: its rows that stand among the training rows as well, features and target; the features alone where
             the part has no target.
         relabelled: its rows whose features stand among the training rows with other labels only.
@@ -81,6 +82,7 @@ class Part:
     path: str
     profile: Profile
     same_file: bool
+    same_rows: bool
     overlap: RowList
     relabelled: RowList
     training_rows: int
@@ -106,17 +108,15 @@ class Parts:
         valid: the validation part.
         test: the test part.
         same_file: whether both are one file.
+        same_rows: whether both hold the same rows, in any order.
         shared: rows of the test part that stand in the validation part as well, features and target.
-        shared_valid_rows: how many rows of the validation part stand in the test part.
-        training_rows: the rows trained on.
     """
 
     valid: Part | None
     test: Part | None
     same_file: bool
+    same_rows: bool
     shared: RowList
-    shared_valid_rows: int
-    training_rows: int
 
     @property
     def given(self) -> tuple[Part, ...]:
