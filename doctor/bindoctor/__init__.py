@@ -7,6 +7,7 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
 from bindoctor.history import Epoch, History
+from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
 from bindoctor.recipe import Recipe
@@ -35,6 +36,8 @@ __all__ = [
     "Known",
     "Level",
     "Moments",
+    "Part",
+    "Parts",
     "Predictions",
     "Profile",
     "Recipe",
@@ -42,8 +45,10 @@ __all__ = [
     "Rows",
     "Rule",
     "Severity",
+    "Shift",
     "Skipped",
     "Table",
+    "Unseen",
     "Where",
     "counts",
     "example",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from bindoctor.audit import Audit
 from bindoctor.dataset import Dataset
 from bindoctor.history import History
+from bindoctor.parts import Parts
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
@@ -20,12 +21,13 @@ class Evidence:
     recipe: Recipe | None = None
     history: History | None = None
     predictions: Predictions | None = None
+    parts: Parts | None = None
     audit: Audit | None = None
     """What the other rules said, for rules about bindoctor itself; ``examine`` fills it in after they ran."""
 
-    def after(self, recipe: Recipe, profile: Profile) -> "Evidence":
-        """Return the evidence on a changed recipe: its own profile, and no run until it has been trained."""
-        return replace(self, recipe=recipe, profile=profile, history=None, predictions=None)
+    def after(self, recipe: Recipe, profile: Profile, parts: Parts | None = None) -> "Evidence":
+        """Return the evidence on a changed recipe: its own profile and parts, and no run until it has been trained."""
+        return replace(self, recipe=recipe, profile=profile, parts=parts, history=None, predictions=None)
 
     def with_run(self, history: History, predictions: Predictions) -> "Evidence":
         """Return the evidence with what training its recipe produced."""

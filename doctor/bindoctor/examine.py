@@ -88,7 +88,7 @@ def _loudness(finding: Finding) -> tuple[int, str]:
 
 
 def _ask(rule: Rule, evidence: Evidence, options: Mapping[str, Any]) -> Outcome:
-    missing = tuple(name for name in rule.needs if getattr(evidence, name) is None)
+    missing = tuple(name for name in rule.needs if name not in rule.optional and getattr(evidence, name) is None)
     if missing:
         return Outcome(rule, "skipped", why=f"needs {' and '.join(missing)}{how_to_give(missing)}")
     try:

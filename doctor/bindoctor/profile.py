@@ -122,16 +122,22 @@ class Distribution:
         """Return the rows of each bin, shape (m,)."""
         return np.asarray(self.counts.sum(axis=0) + self.unlabelled)
 
-    def share_below(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the share of the rows whose value is at most each of ``values``; bins are filled evenly."""
+    def share_below(
+        self, values: npt.ArrayLike, weights: npt.NDArray[np.float64] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return the share of the rows whose value is at most each of ``values``; bins are filled evenly.
+
+        ``weights`` say how much each bin's rows count instead of once each, shape (m,).
+        """
         at = np.asarray(values, dtype=np.float64)
-        ends = np.concatenate([[0], np.cumsum(self.totals)]).astype(np.float64)
+        rows = self.totals if weights is None else weights
+        ends = np.concatenate([[0], np.cumsum(rows)]).astype(np.float64)
         whole = np.searchsorted(self.highs, at, side="right")
         bin_ = np.minimum(whole, len(self.lows) - 1)
         width = self.highs[bin_] - self.lows[bin_]
         part = np.clip((at - self.lows[bin_]) / np.where(width > 0, width, 1.0), 0.0, 1.0) * (width > 0)
-        below = ends[whole] + np.where(whole < len(self.lows), part * self.totals[bin_], 0.0)
-        return np.asarray(below / max(ends[-1], 1.0))
+        below = ends[whole] + np.where(whole < len(self.lows), part * rows[bin_], 0.0)
+        return np.asarray(below / (ends[-1] or 1.0))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,23 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
+class PartSummary:
+    """A part kept apart; ``classes`` maps each label to its rows."""
+
+    path: str
+    rows: int
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DataSummary:
-    """What was looked at; ``classes`` maps each label to its rows, ``roles`` each column to what it seems to be for."""
+    """What was looked at.
+
+    Attributes:
+        classes: each label's rows.
+        roles: what each column seems to be for.
+        parts: the parts given, "valid" and "test".
+    """
 
     path: str
     rows: int
@@ -24,6 +39,7 @@ class DataSummary:
     positive: str | None
     classes: Mapping[str, int]
     roles: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, PartSummary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,10 @@ class Report:
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
                 "roles": dict(self.data.roles),
+                "parts": {
+                    name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
+                    for name, part in self.data.parts.items()
+                },
             },
             "findings": [_finding(finding) for finding in self.findings],
             "ignored": [{**_finding(one.finding), "reason": one.reason} for one in self.accepted],

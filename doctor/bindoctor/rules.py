@@ -22,6 +22,7 @@ class Example:
     """A small situation that a rule must flag, or must pass over.
 
     ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.
+    ``valid`` and ``test`` become the parts that the user keeps apart, with the columns of ``table``.
     ``says`` is a part of the expected message; ``options`` are the rule's options in this example; ``audit`` is what
     the other rules are to have said, for a rule about bindoctor itself.
     """
@@ -34,6 +35,8 @@ class Example:
     says: str = ""
     options: Mapping[str, Any] | None = None
     audit: Audit | None = None
+    valid: Table | None = None
+    test: Table | None = None
 
 
 example = Example
@@ -54,7 +57,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, derived from its check function."""
+    """A rule, derived from its check function.
+
+    ``needs`` names the evidence that it is called with, in order; of these it takes ``optional`` as None as well.
+    """
 
     code: str
     slug: str
@@ -69,6 +75,7 @@ class Rule:
     root: bool
     explains: tuple[str, ...] = ()
     opt_in: bool = False
+    optional: tuple[str, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -87,8 +94,8 @@ def rule(
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
-    Positional parameters name the evidence it needs, keyword-only ones are its options, its docstring is its page,
-    its name is the slug.
+    Positional parameters name the evidence it needs (one with the default None does without), keyword-only ones are its
+    options, its docstring is its page, its name is the slug.
 
     Args:
         code: the stable code, a prefix of capitals and three digits.
@@ -113,7 +120,7 @@ def rule(
         documentation = inspect.getdoc(check)
         if not documentation:
             raise TypeError(f"{code} ({check.__name__}) has no docstring; it is the rule's page.")
-        needs, options = [], []
+        needs, optional, options = [], [], []
         for parameter in inspect.signature(check).parameters.values():
             if parameter.kind is parameter.KEYWORD_ONLY:
                 if parameter.default is parameter.empty:
@@ -125,6 +132,8 @@ def rule(
                 )
             else:
                 needs.append(parameter.name)
+                if parameter.default is None:
+                    optional.append(parameter.name)
         return Rule(
             code,
             check.__name__.replace("_", "-"),
@@ -139,6 +148,7 @@ def rule(
             root,
             tuple(explains),
             opt_in,
+            tuple(optional),
         )
 
     return make

@@ -16,17 +16,18 @@ from bindoctor.selection import Chunk, Selection
 MAX_THREADS = 4
 
 
-def scan(dataset: Dataset, recipe: Recipe, states: frozenset[State] = EVERYTHING) -> Profile:
+def scan(dataset: Dataset, recipe: Recipe, states: frozenset[State] = EVERYTHING, *, min_classes: int = 2) -> Profile:
     """Read the rows that ``recipe`` selects once, in bounded memory, and return their profile.
 
     Args:
         dataset: the source and its target.
         recipe: which rows and columns, and how cells are read.
         states: what the profile has to hold beyond the classes; what is not asked for is not computed.
+        min_classes: how many classes the rows must have; a part that is only looked at may lack some, or all.
 
     Raises:
-        InputError: the source cannot be read, the recipe does not fit it, no row is left, the target has fewer than two
-            classes or more than a hundred, or the given positive class is none of them.
+        InputError: the source cannot be read, the recipe does not fit it, no row is left, the target has fewer than
+            ``min_classes`` classes or more than a hundred, or the given positive class is none of them.
     """
     threads = min(os.cpu_count() or 1, MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
@@ -36,7 +37,7 @@ def scan(dataset: Dataset, recipe: Recipe, states: frozenset[State] = EVERYTHING
     whole = parts[0]
     for part in parts[1:]:
         whole.merge(part)
-    return whole.finish()
+    return whole.finish(min_classes)
 
 
 def _scan_parts(

@@ -134,16 +134,16 @@ class ScanState:
         self.repeats.merge(other.repeats, codes)
         self.sample.merge(other.sample, codes)
 
-    def finish(self) -> Profile:
+    def finish(self, min_classes: int = 2) -> Profile:
         """Return the profile of all rows seen; the state stays as it is.
 
         Raises:
-            InputError: the target has fewer than two classes, or the given positive class is none of them.
+            InputError: the target has fewer than ``min_classes`` classes, or the given positive class is none of them.
         """
         where, found = f"{self.plan.source}: the target {self.plan.target!r}", sorted(self.labels)
-        if not found:
+        if not found and min_classes:
             raise InputError(f"{where} is missing in every row; name another column with --target.")
-        if len(found) == 1:
+        if len(found) == 1 < min_classes:
             raise InputError(f"{where} is {found[0]!r} in every row; a classifier needs two classes.")
         if self.plan.positive and self.plan.positive not in found:
             raise InputError(

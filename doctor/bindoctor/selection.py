@@ -77,7 +77,7 @@ class Chunk:
         return hash_rows((self.hashes[name] for name in names), len(self.rows))
 
 
-def select(dataset: Dataset, recipe: Recipe) -> Iterator[Chunk]:
+def select(dataset: Dataset, recipe: Recipe, *, indices: frozenset[str] | None = None) -> Iterator[Chunk]:
     """Yield the rows that ``recipe`` selects, in file order, read as ``read_cells`` does.
 
     Dropped columns are absent, and so are those of weights and parts.
@@ -87,15 +87,25 @@ def select(dataset: Dataset, recipe: Recipe) -> Iterator[Chunk]:
     with ``deduplicate`` all but the first of several equal rows. Equal are rows with the same target and the same cells
     in all columns, dropped ones included, except those that only number the rows.
 
+    Args:
+        dataset: the source and its target.
+        recipe: which rows and columns, and how cells are read.
+        indices: the columns that only number the rows; told from the first rows when not given.
+
     Raises:
         InputError: the recipe names a column that is not there, or drops the target, or a held-out file lacks a feature
             column.
     """
-    selection = Selection(dataset, recipe)
+    selection = Selection(dataset, recipe, indices=indices)
     for piece in dataset.source.pieces(selection.names):
         chunk = selection.place(selection.read(piece()))
         if len(chunk.rows):
             yield chunk
+
+
+def indices_in(dataset: Dataset, recipe: Recipe) -> frozenset[str]:
+    """Return the columns of a source that only number the rows, as its first rows tell."""
+    return next((chunk.indices for chunk in select(dataset, recipe)), frozenset())
 
 
 class Selection:
@@ -105,7 +115,9 @@ class Selection:
     pieces in file order.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, *, only_target: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, recipe: Recipe, *, only_target: bool = False, indices: frozenset[str] | None = None
+    ) -> None:
         """Prepare for reading all columns that the recipe needs, or only the target.
 
         Raises:
@@ -124,7 +136,7 @@ class Selection:
         self.names = tuple(name for name in dataset.source.columns if name == dataset.target or name in every)
         self._unwanted = _unwanted_rows(dataset, recipe)
         self._held_out: HeldOut | None = None
-        self._indices: frozenset[str] | None = None
+        self._indices = indices
         self._first = 0
         self._seen = np.empty(0, dtype=np.uint64)
 
@@ -146,8 +158,9 @@ class Selection:
         """
         if self._indices is None:
             self._indices = _indices_of({**chunk.others, **chunk.columns})
+        if self._data.drop_overlap and self._held_out is None:
             compared = [name for name in self._features if name not in self._indices]
-            self._held_out = _held_out(self._dataset, self._data, compared) if self._data.drop_overlap else None
+            self._held_out = _held_out(self._dataset, self._data, compared)
         rows = chunk.rows + self._first
         self._first += len(rows)
         chunk = replace(chunk, rows=rows, indices=self._indices)

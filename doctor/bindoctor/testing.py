@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bindoctor.compare import compare_parts
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
 from bindoctor.findings import Aim, Finding, Fix
@@ -17,7 +18,7 @@ SECTIONS = ("## Why it matters", "## When to ignore it", "## References")
 
 
 def evidence_of(situation: Example) -> Evidence:
-    """Turn an example into evidence: its table, scanned as its recipe selects it, becomes dataset and profile."""
+    """Turn an example into evidence: its tables, scanned as its recipe selects them, become dataset, profile, parts."""
     evidence = Evidence(
         recipe=situation.recipe,
         history=situation.history,
@@ -27,8 +28,14 @@ def evidence_of(situation: Example) -> Evidence:
     if situation.table is None:
         return evidence
     dataset = open_dataset(table_source(situation.table), situation.table.target or None, situation.table.positive)
-    profile = scan(dataset, situation.recipe or Recipe())
-    return replace(evidence, dataset=dataset, profile=profile)
+    dataset = replace(
+        dataset,
+        valid=None if situation.valid is None else table_source(situation.valid, name="the validation table"),
+        test=None if situation.test is None else table_source(situation.test, name="the test table"),
+    )
+    recipe = situation.recipe or Recipe()
+    profile = scan(dataset, recipe)
+    return replace(evidence, dataset=dataset, profile=profile, parts=compare_parts(dataset, recipe, profile))
 
 
 def findings_in(rule: Rule, situation: Example) -> tuple[Finding, ...]:
@@ -74,11 +81,11 @@ def check_rule(rule: Rule) -> None:
 
 def _is_repeatable(rule: Rule, situation: Example) -> None:
     evidence = evidence_of(situation)
-    before = copy.deepcopy((evidence.profile, evidence.recipe, evidence.history))
+    before = copy.deepcopy((evidence.profile, evidence.recipe, evidence.history, evidence.parts))
     first = examine([rule], evidence, options={rule.code: situation.options or {}})
     again = examine([rule], evidence, options={rule.code: situation.options or {}})
     assert first == again, f"{rule.code}, {situation.title!r}: says something else the second time"
-    after = (evidence.profile, evidence.recipe, evidence.history)
+    after = (evidence.profile, evidence.recipe, evidence.history, evidence.parts)
     assert before == after, f"{rule.code}, {situation.title!r}: changes its evidence"
 
 

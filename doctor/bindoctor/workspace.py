@@ -11,6 +11,7 @@ import msgspec
 from bindoctor.audit import Ignore
 from bindoctor.baseline import FILE_NAME as BASELINE_NAME
 from bindoctor.baseline import Baseline, read_baseline
+from bindoctor.compare import compare_parts
 from bindoctor.config import (
     FILE_NAME,
     Config,
@@ -26,11 +27,12 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
+from bindoctor.parts import Parts
 from bindoctor.profile import Profile
 from bindoctor.readers import open_dataset, open_source
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
-from bindoctor.report import DataSummary, Report
+from bindoctor.report import DataSummary, PartSummary, Report
 from bindoctor.rules import Rule
 from bindoctor.scan import scan
 from bindoctor.version import VERSION
@@ -93,12 +95,15 @@ class Workspace:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def evidence(self) -> Evidence:
-        """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
+        """Scan the data as the recipe selects it, and the parts kept apart.
+
+        A loss that is not named is the one for the number of classes.
+        """
         recipe = self.config.recipe
         profile = scan(self.dataset, recipe)
         if len(profile.classes) > 2 and not self.config.sets_loss:
             recipe = recipe.edited({"loss.kind": "cross-entropy"})
-        return Evidence(self.dataset, profile, recipe)
+        return Evidence(self.dataset, profile, recipe, parts=compare_parts(self.dataset, recipe, profile))
 
     @property
     def baseline_path(self) -> Path:
@@ -143,7 +148,7 @@ class Workspace:
         assert evidence.profile is not None
         return Report(
             VERSION,
-            summarise(self.dataset, evidence.profile),
+            summarise(self.dataset, evidence.profile, evidence.parts),
             tuple(outcomes),
             fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
             broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
@@ -194,8 +199,8 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     )
 
 
-def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
-    """Return the report's description of the data."""
+def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) -> DataSummary:
+    """Return the report's description of the data and of the parts kept apart."""
     return DataSummary(
         dataset.source.name,
         profile.rows,
@@ -204,6 +209,9 @@ def summarise(dataset: Dataset, profile: Profile) -> DataSummary:
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
         roles={name: _role(name, dataset, profile) for name in dataset.source.columns},
+        parts={part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given}
+        if parts
+        else {},
     )
 
 

@@ -46,17 +46,19 @@ class MemorySource:
         return hashlib.sha256(self.frame.write_csv().encode()).hexdigest()
 
 
-def table_source(table: Table) -> Source:
+def table_source(table: Table, *, name: str = "table") -> Source:
     """Return the table's cells as a CSV file would hold them: ``True`` as "true", 1.0 as "1.0", ``None`` and NaN blank.
 
     Raises:
         InputError: the columns differ in length, or there are none.
     """
-    lengths = {name: len(cells) for name, cells in table.cells.items()}
+    lengths = {column: len(cells) for column, cells in table.cells.items()}
     if len(set(lengths.values())) != 1:
         raise InputError(f"table: its columns differ in length or there are none ({lengths}); give every row a cell.")
-    texts = {name: pl.Series(name, [_text(cell) for cell in cells], pl.String) for name, cells in table.cells.items()}
-    return MemorySource(pl.DataFrame(texts))
+    texts = {
+        column: pl.Series(column, [_text(cell) for cell in cells], pl.String) for column, cells in table.cells.items()
+    }
+    return MemorySource(pl.DataFrame(texts), name)
 
 
 def _text(cell: object) -> str | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Severity
 from bindoctor.recipe import Change
-from bindoctor.report import Report
+from bindoctor.report import PartSummary, Report
 from bindoctor.treatment import Treatment, Trial
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -80,6 +80,8 @@ def count_by_severity(findings: Iterable[Finding]) -> str:
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
     console.print(indented(_headline(report), 0))
+    for name, part in report.data.parts.items():
+        console.print(indented(_part(name, part), 0))
     console.print(indented(Text(f"columns: {roles_text(report.data.roles)}", style="dim"), 0))
     for finding in report.findings:
         console.print()
@@ -133,16 +135,11 @@ def print_changes(changes: Sequence[Change], console: Console) -> None:
 
 def _headline(report: Report) -> Text:
     data = report.data
-    shares = [
-        f"{printable(label)!r} {100 * count / max(1, sum(data.classes.values())):.3g} %"
-        for label, count in list(data.classes.items())[:6]
-    ]
-    more = f" and {len(data.classes) - 6} more" if len(data.classes) > 6 else ""
     return Text.assemble(
         (printable(data.path), "bold"),
         f": {data.rows} rows, {data.columns} columns; target ",
         (f"{printable(data.target)!r}", "bold"),
-        f" ({', '.join(shares)}{more}" + (f"; positive is {printable(data.positive)!r})" if data.positive else ")"),
+        f" ({_shares(data.classes)}" + (f"; positive is {printable(data.positive)!r})" if data.positive else ")"),
     )
 
 
@@ -160,6 +157,18 @@ def roles_text(roles: Mapping[str, str]) -> str:
             shown = "" if role in PLAIN_ROLES else f" ({listed}{more})"
             parts.append(f"{len(names)} {one if len(names) == 1 else many}{shown}")
     return ", ".join(parts) or "none but the target"
+
+
+def _part(name: str, part: PartSummary) -> Text:
+    what = f"{part.rows} rows kept apart to {'validate' if name == 'valid' else 'test'}"
+    shares = _shares(part.classes) or "no target"
+    return Text.assemble((printable(part.path), "bold"), f": {what} ({shares})")
+
+
+def _shares(classes: Mapping[str, int]) -> str:
+    total = max(1, sum(classes.values()))
+    shares = [f"{printable(label)!r} {100 * count / total:.3g} %" for label, count in list(classes.items())[:6]]
+    return ", ".join(shares) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
 
 
 def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
