@@ -311,6 +311,7 @@ class Profile:
         sample: at most 20 000 labelled rows drawn evenly and reproducibly (all of them when there are no more), in file
             order, with number columns as numbers and text columns as written.
         remarks: what the scan left out to stay within its memory.
+        states: what was asked for.
     """
 
     rows: int
@@ -327,6 +328,7 @@ class Profile:
     blocks: Blocks | None = None
     sample: Rows | None = None
     remarks: tuple[str, ...] = ()
+    states: frozenset[State] = EVERYTHING
 
     @property
     def labelled(self) -> int:

@@ -12,6 +12,7 @@ from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
 from bindoctor.history import History
 from bindoctor.predictions import Predictions
+from bindoctor.profile import EVERYTHING, State
 from bindoctor.recipe import Recipe
 
 Check = Callable[..., Iterator[Finding]]
@@ -76,6 +77,7 @@ class Rule:
     explains: tuple[str, ...] = ()
     opt_in: bool = False
     optional: tuple[str, ...] = ()
+    scans: frozenset[State] = EVERYTHING
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -91,6 +93,7 @@ def rule(
     root: bool = False,
     explains: Sequence[str] = (),
     opt_in: bool = False,
+    scans: Sequence[State] | None = None,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
@@ -107,6 +110,8 @@ def rule(
         explains: codes of rules whose findings about the same kind of place (and the same name, where both have one)
             follow from this rule's, unless those are notes.
         opt_in: it runs only where its own code or slug is selected.
+        scans: the parts of the scan that it reads beyond the classes; what no selected rule names is not computed.
+            Its examples are scanned for these alone.
 
     Raises:
         TypeError: something that is no code, a positional parameter that is no evidence, an option without default,
@@ -149,6 +154,7 @@ def rule(
             tuple(explains),
             opt_in,
             tuple(optional),
+            (EVERYTHING if scans is None else frozenset(scans)) if {"profile", "parts"} & {*needs} else frozenset(),
         )
 
     return make

@@ -73,6 +73,7 @@ def summarise(state: "ScanState") -> Profile:
         blocks=_blocks(state, profiles, codes) if ordered else None,
         sample=_sample(state, profiles, classes, codes) if "sample" in states else None,
         remarks=tuple(_remarks(state)),
+        states=states,
     )
 
 

@@ -28,7 +28,7 @@ from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
-from bindoctor.profile import Profile
+from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import open_dataset, open_source
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
@@ -94,13 +94,15 @@ class Workspace:
         text = f"{self.dataset.source.digest()}\n{self.dataset.target}\n{self.dataset.positive}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def evidence(self) -> Evidence:
-        """Scan the data as the recipe selects it, and the parts kept apart.
+    @property
+    def states(self) -> frozenset[State]:
+        """Return what the selected rules read of the scan."""
+        return frozenset[State]().union(*(rule.scans for rule in self.rules))
 
-        A loss that is not named is the one for the number of classes.
-        """
+    def evidence(self, states: frozenset[State] = EVERYTHING) -> Evidence:
+        """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
         recipe = self.config.recipe
-        profile = scan(self.dataset, recipe)
+        profile = scan(self.dataset, recipe, states)
         if len(profile.classes) > 2 and not self.config.sets_loss:
             recipe = recipe.edited({"loss.kind": "cross-entropy"})
         return Evidence(self.dataset, profile, recipe, parts=compare_parts(self.dataset, recipe, profile))
@@ -208,7 +210,9 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
-        roles={name: _role(name, dataset, profile) for name in dataset.source.columns},
+        roles={name: _role(name, dataset, profile) for name in dataset.source.columns}
+        if "cells" in profile.states
+        else {},
         parts={part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given}
         if parts
         else {},

@@ -13,6 +13,7 @@ from bindoctor.evidence import Evidence
 from bindoctor.history import read_history
 from bindoctor.outputs import read_run
 from bindoctor.predictions import read_predictions
+from bindoctor.profile import EVERYTHING
 from bindoctor.workspace import Workspace
 
 
@@ -58,7 +59,7 @@ def gather(workspace: Workspace, given: GivenRun) -> Evidence:
     Raises:
         InputError: a file of the run cannot be used.
     """
-    evidence = workspace.evidence()
+    evidence = workspace.evidence(EVERYTHING if given.train else workspace.states)
     if given.train:
         prepare_training()
         from bindoctor.final import train_evidence
