@@ -80,11 +80,11 @@ def cleanlab(train: Frame, test: Frame | None) -> Alarms:
 
 
 def ydata_profiling(train: Frame, test: Frame | None) -> Alarms:
-    """Make a minimal profile, but with duplicates and correlations, and return its alerts."""
+    """Make a full profile, but for the plots of pairs, and return its alerts; a minimal one has hardly any."""
     from ydata_profiling import ProfileReport
 
-    more = {"duplicates": {"head": 10}, "correlations": {"auto": {"calculate": True}}}
-    alerts = ProfileReport(train, minimal=True, progress_bar=False, **more).get_description().alerts
+    profile = ProfileReport(train, progress_bar=False, interactions={"continuous": False})
+    alerts = profile.get_description().alerts
     return [
         alarm(a.alert_type.name, f"{a.column_name} {re.sub('<[^>]+>', '', str(a))}", str(a.column_name)) for a in alerts
     ]
