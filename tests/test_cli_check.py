@@ -190,7 +190,7 @@ def test_init_writes_what_it_guessed_and_never_overwrites(cli: Cli, loan: Path, 
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "bindoctor.toml").read_text()
     assert 'target = "Personal Loan"' in text
-    assert "columns that seem to name the row: ID" in text
+    assert "name the row: ID" in text
     assert cli("check", "--fail-on", "never").returncode == 0
     again = cli("init", "loan.csv")
     assert again.returncode == 2
