@@ -44,6 +44,7 @@ def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
         "target": "Personal Loan",
         "positive": "1",
         "classes": {"0": 4520, "1": 480},
+        "remarks": [],
     }
     keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes"}
     for finding in report["findings"]:

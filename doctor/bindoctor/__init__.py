@@ -8,6 +8,7 @@ from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity,
 from bindoctor.history import Epoch, History
 from bindoctor.predictions import Predictions
 from bindoctor.profile import ColumnProfile, Level, Moments, Profile
+from bindoctor.readers import read
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule, counts, example, rule
 from bindoctor.version import VERSION
@@ -39,6 +40,7 @@ __all__ = [
     "Where",
     "counts",
     "example",
+    "read",
     "rule",
     "scores",
 ]

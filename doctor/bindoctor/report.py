@@ -15,7 +15,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What was looked at; ``classes`` maps each label to its rows."""
+    """What was looked at; ``classes`` maps each label to its rows, ``remarks`` says what reading decided."""
 
     path: str
     rows: int
@@ -23,6 +23,7 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Report:
                 "target": self.data.target,
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
+                "remarks": list(self.data.remarks),
             },
             "findings": [_finding(finding) for finding in self.findings],
             "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],

@@ -41,6 +41,8 @@ def indented(text: Text, columns: int) -> Padding:
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
     console.print(_headline(report))
+    for remark in report.data.remarks:
+        console.print(indented(Text(printable(remark), style="dim"), 2))
     for finding in report.findings:
         console.print()
         console.print(_finding(finding, quiet=quiet))
