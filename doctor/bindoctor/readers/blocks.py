@@ -55,7 +55,8 @@ def parse_block(block: bytes, layout: Layout, columns: Sequence[str] | None, *, 
     foreign = -1 if encoding == "ascii" else _first_foreign(lines)
     if len(layout.columns) == 1:
         text = without_blank_lines(text, layout.delimiter)
-    frame = None if b"\0" in block or BYTE_ORDER_MARK in block[:3] else _frame(text, layout, columns)
+    joined = foreign >= 0 and (lines.startswith(BYTE_ORDER_MARK) or b"\n" + BYTE_ORDER_MARK in lines)
+    frame = None if joined or b"\0" in block else _frame(text, layout, columns)
     bad, first_bad = 0, 0
     if frame is None:
         # Blank lines end up here too: looking for them first would cost every other block a pass.
@@ -115,7 +116,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
     suspects = shapes.fields != width
     if headers:
         suspects |= np.isin(shapes.starts, headers)
-    if b"\0" in lines or width == 1:
+    if b"\0" in lines or width == 1 or BYTE_ORDER_MARK in lines:
         suspects[:] = True
     good, bad, first_bad, kept = [], 0, 0, 0
     for row in np.flatnonzero(suspects):
@@ -126,7 +127,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
             pass
         elif b"\0" in line:
             cause = "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
-        elif fields != width:
+        elif fields != width and not line.startswith(BYTE_ORDER_MARK):
             where = "header" if layout.header else "first line"
             cause = (
                 f"{fields} field{'s' if fields != 1 else ''} where the {where} has {width}; mend the row, or name the "
@@ -134,7 +135,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
             )
         elif start in headers:
             cause = "the header once more; were files joined? Take the line out."
-        elif line.startswith(BYTE_ORDER_MARK) and start == 0:
+        elif line.startswith(BYTE_ORDER_MARK):
             cause = "a byte-order mark inside the file; were files joined? Take it out."
         else:
             continue
