@@ -9,7 +9,7 @@ import polars as pl
 
 from bindoctor.readers.cells import COMMA_NUMBER
 from bindoctor.readers.encodings import BYTE_ORDER_MARK, BadTextError, Found, to_utf8
-from bindoctor.readers.rowends import NEWLINE, count, row_shapes, stray_quote, with_newlines, without_blank_lines
+from bindoctor.readers.rowends import count, row_shapes, stray_quote, with_newlines, without_blank_lines
 from bindoctor.readers.sniff import Layout
 
 EXTRA = "\0after the last delimiter"
@@ -89,7 +89,7 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
     schema = dict.fromkeys(names, pl.String)
     lazy = pl.scan_csv(text, has_header=False, separator=layout.delimiter, schema=schema, raise_if_empty=False)
     try:
-        frame = lazy.select(wanted).collect(engine="in-memory")
+        frame = (lazy if wanted == names else lazy.select(wanted)).collect(engine="in-memory")
     except pl.exceptions.PolarsError:
         return None
     if layout.header and len(names) > 1 and layout.names[-1] and (frame[ends[0]] == layout.names[-1]).any():
@@ -97,9 +97,8 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
     # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without quotes
     # the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
     if b'"' not in text and not frame[ends[-1]].null_count():
-        data = np.frombuffer(text, dtype=np.uint8)
-        rows, delimiters = count(data, NEWLINE), count(data, ord(layout.delimiter))
-        return frame if rows == frame.height and delimiters == rows * (len(names) - 1) else None
+        delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
+        return frame if delimiters == frame.height * (len(names) - 1) else None
     fields = row_shapes(text, layout.delimiter).fields
     return frame if len(fields) == frame.height and (fields == len(names)).all() else None
 
