@@ -48,6 +48,7 @@ def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
         "positive": "1",
         "classes": {"0": 4520, "1": 480},
         "parts": {},
+        "remarks": [],
     }
     keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes", "explains"}
     for finding in report["findings"]:

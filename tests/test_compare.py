@@ -16,7 +16,7 @@ from bindoctor.dataset import Dataset, Piece, Table
 from bindoctor.errors import InputError
 from bindoctor.parts import Part, Parts, Shift
 from bindoctor.readers import open_source, table_source
-from bindoctor.readers.memory import MemorySource
+from bindoctor.readers.frames import FrameSource
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
 
@@ -24,7 +24,7 @@ Cells = dict[str, Sequence[object]]
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces(MemorySource):
+class Pieces(FrameSource):
     """A table in memory that comes in pieces of a few rows."""
 
     size: int = 1

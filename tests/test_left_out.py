@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bindoctor import InputError, Recipe
 from bindoctor.dataset import Dataset, Piece, Source, Table
 from bindoctor.readers import table_source
-from bindoctor.readers.memory import MemorySource
+from bindoctor.readers.frames import FrameSource
 from bindoctor.rows import rows_of
 from bindoctor.scan import scan
 
@@ -104,7 +104,7 @@ def test_conflicts_are_those_found_by_counting(table: list[tuple[str, str, str]]
     assert rows.row_ids.tolist() == [i for i, row in enumerate(table) if stays(*row)]
 
 
-class Pieces(MemorySource):
+class Pieces(FrameSource):
     """A table that comes in pieces of so many rows."""
 
     def __init__(self, frame: pl.DataFrame, size: int) -> None:

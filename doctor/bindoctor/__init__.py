@@ -10,6 +10,7 @@ from bindoctor.history import Epoch, History
 from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
+from bindoctor.readers import read
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule, counts, example, rule
 from bindoctor.version import VERSION
@@ -52,6 +53,7 @@ __all__ = [
     "Where",
     "counts",
     "example",
+    "read",
     "rule",
     "scores",
 ]

@@ -64,10 +64,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table with a target.
+    """A table with a target, and the parts of it that are in files of their own.
 
-    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did. ``valid`` and
-    ``test`` are the parts that the user keeps apart, with the columns of ``source``.
+    Attributes:
+        source: the rows.
+        target: the column to predict.
+        positive: the positive class of a binary target, "" when it is not named.
+        guessed: how the target was chosen when the user did not name it, and empty when they did.
+        valid: rows to validate on, with all columns of ``source``.
+        test: rows to test on, with all columns of ``source``.
     """
 
     source: Source

@@ -36,7 +36,11 @@ class Evidence:
 
 EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
 
-GIVEN_BY = {"history": "--run PATH", "predictions": "--predictions FILE"}
+GIVEN_BY = {
+    "history": "--run PATH",
+    "predictions": "--predictions FILE",
+    "parts": "--valid FILE or --test FILE",
+}
 TRAINED = ("history", "predictions")
 
 

@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Iterable
 
+import msgspec
 import tomlkit
 from tomlkit.items import Comment, Table
 
+from bindoctor.config import DataSettings
 from bindoctor.evidence import Evidence
 from bindoctor.profile import ColumnProfile, Profile
 from bindoctor.workspace import Workspace
@@ -51,10 +53,10 @@ def first_config(workspace: Workspace, evidence: Evidence) -> str:
         data["positive"] = profile.classes[1]
         if not dataset.positive:
             data["positive"].comment(f"guessed: {POSITIVE_GUESS}")
-    if workspace.config.data.delimiter:
-        data["delimiter"] = workspace.config.data.delimiter
-    if not workspace.config.data.header:
-        data["header"] = False
+    defaults = msgspec.to_builtins(DataSettings())
+    for key, value in msgspec.to_builtins(workspace.config.data).items():
+        if key not in data and value != defaults[key]:
+            data[key] = list(value) if isinstance(value, tuple) else value
     _describe_columns(data, profile)
     document["data"] = data
     recipe = tomlkit.table(is_super_table=True)

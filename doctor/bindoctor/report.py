@@ -30,6 +30,7 @@ class DataSummary:
         classes: each label's rows.
         roles: what each column seems to be for.
         parts: the parts given, "valid" and "test".
+        remarks: what reading and scanning decided or left out.
     """
 
     path: str
@@ -40,6 +41,7 @@ class DataSummary:
     classes: Mapping[str, int]
     roles: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, PartSummary] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Report:
                     name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
                     for name, part in self.data.parts.items()
                 },
+                "remarks": list(self.data.remarks),
             },
             "findings": [_finding(finding) for finding in self.findings],
             "ignored": [{**_finding(one.finding), "reason": one.reason} for one in self.accepted],

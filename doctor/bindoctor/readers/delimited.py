@@ -1,60 +1,82 @@
 """Reads delimited text as rows of text, one block of lines at a time, and refuses what it cannot read right."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import polars as pl
 
 from bindoctor.dataset import Piece
 from bindoctor.errors import InputError
-from bindoctor.readers.rowends import (
-    NEWLINE,
-    count,
-    last_row_end,
-    line_ends,
-    row_shapes,
-    stray_quote,
-    with_newlines,
-    without_blank_lines,
-)
-from bindoctor.readers.sniff import Layout, sniff
+from bindoctor.readers.blocks import parse_block
+from bindoctor.readers.encodings import BadTextError
+from bindoctor.readers.rowends import last_row_end, line_ends, row_shapes, stray_quote
+from bindoctor.readers.sniff import Layout
+from bindoctor.readers.streams import ByteStream
 
 BLOCK_BYTES = 4 << 20
+MAX_BLOCK_BYTES = 32 << 20
 MAX_ROW_BYTES = 64 << 20
+BLOCK_ROWS = 4096
+
+
+@dataclass
+class Notes:
+    """What the pieces of a source have come across; by their offsets, so that reading again adds nothing.
+
+    Attributes:
+        foreign: the first byte of each piece that is no UTF-8.
+        international: the pieces that have other than ASCII characters in UTF-8.
+        bad: for an offset and a cause, how many rows were left out, and the byte where the first of them starts.
+    """
+
+    foreign: dict[int, int] = field(default_factory=dict)
+    international: set[int] = field(default_factory=set)
+    bad: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DelimitedSource:
-    """A CSV file in UTF-8 with one delimiter throughout; fields may be quoted with ``"`` (RFC 4180)."""
+    """Text with one delimiter throughout; fields may be quoted with ``"`` (RFC 4180).
 
-    path: Path
-    columns: tuple[str, ...]
+    Attributes:
+        stream: the text.
+        layout: how to read it.
+        skip_bad_rows: whether rows that cannot be read right are left out and counted, not refused.
+        notes: what reading has come across.
+    """
+
+    stream: ByteStream
     layout: Layout
-
-    @classmethod
-    def open(cls, path: Path, *, delimiter: str | None, header: bool) -> "DelimitedSource":
-        """Find the delimiter and the column names from the head of the file.
-
-        Raises:
-            InputError: the head is not UTF-8 text, a column name occurs twice, or there is no data row.
-        """
-        layout = sniff(path, delimiter=delimiter, header=header)
-        return cls(path, layout.columns, layout)
+    skip_bad_rows: bool = False
+    notes: Notes = field(default_factory=Notes, compare=False)
 
     @property
     def name(self) -> str:
         """Return the path."""
-        return str(self.path)
+        return self.stream.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the column names in file order."""
+        return self.layout.columns
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Return nothing: nothing was decided."""
-        return ()
+        """Return what was decided about the layout and, once all rows have been read, what was left out."""
+        found = list(self.layout.remarks)
+        if self.layout.encoding == "cp1252":
+            found.append("not UTF-8: read as Windows-1252; say --encoding if that is wrong")
+        elif self.notes.foreign:
+            line = self._line(min(self.notes.foreign.values()))
+            found.append(f"not UTF-8 (first in line {line}): read as Windows-1252; say --encoding if that is wrong")
+        if self.notes.bad:
+            rows = sum(rows for rows, _ in self.notes.bad.values())
+            line = self._line(min(first for _, first in self.notes.bad.values()))
+            many = f"{rows} rows that cannot be read are" if rows > 1 else "1 row that cannot be read is"
+            found.append(f"{many} left out (first in line {line})")
+        return tuple(found)
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Cut the file at row ends; each piece parses and checks its rows when it is called, in any thread.
@@ -62,8 +84,8 @@ class DelimitedSource:
         Empty cells, quoted or not, are null, and blank lines are no rows.
 
         Raises:
-            InputError: a row with too few or too many fields, bytes that are not UTF-8, a NUL byte, or a quote that is
-                never closed, each with its line; most of them when the piece is called.
+            InputError: a row with too few or too many fields, bytes that are no text, or a quote that is never closed,
+                each with its line; most of them when the piece is called.
         """
         for offset, block in self._blocks():
             yield partial(self._parse, block, offset, columns)
@@ -81,14 +103,25 @@ class DelimitedSource:
 
     def digest(self) -> str:
         """Return a SHA-256 of the file's bytes, in hex."""
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return self.stream.digest()
+
+    @property
+    def _block_bytes(self) -> int:
+        """Wide rows make for longer blocks: each has costs per column."""
+        return min(max(BLOCK_BYTES, int(self.layout.row_bytes * BLOCK_ROWS)), max(BLOCK_BYTES, MAX_BLOCK_BYTES))
+
+    @property
+    def _width(self) -> int:
+        """Return the number of fields of a row; a delimiter that ends every line makes one more."""
+        return len(self.columns) + self.layout.trailing
 
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the data lines, and where they start, in blocks that end at the end of a row, never inside quotes."""
         offset, rest = self.layout.data_offset, b""
-        for read in self._bytes(offset):
-            rest += read
+        for read in self.stream.blocks(self._block_bytes, offset):
+            rest = rest + read if rest else read
+            if self.skip_bad_rows:
+                offset, rest = yield from self._skip_stray_quotes(offset, rest, final=False)
             end = last_row_end(rest)
             if end:
                 yield offset, rest[:end]
@@ -100,105 +133,80 @@ class DelimitedSource:
                     f"this row does not end within {MAX_ROW_BYTES >> 20} MB; look for a quote that is opened and never "
                     "closed.",
                 )
+        rest = rest.removesuffix(b"\x1a")  # DOS marked the end of a text so.
+        if rest and not rest.endswith((b"\n", b"\r")):
+            self._check_last_line(offset, rest)
+            rest += b"\n"
+        if self.skip_bad_rows:
+            offset, rest = yield from self._skip_stray_quotes(offset, rest, final=True)
         if rest:
-            yield offset, rest if rest.endswith((b"\n", b"\r")) else rest + b"\n"
+            yield offset, rest
 
-    def _bytes(self, offset: int) -> Iterator[bytes]:
-        with self.path.open("rb", buffering=0) as stream:
-            stream.seek(offset)
-            while read := stream.read(BLOCK_BYTES):
-                yield read
+    def _check_last_line(self, offset: int, rest: bytes) -> None:
+        """Refuse a last line without a line end that has too few fields: the file was cut off there."""
+        line = rest[last_row_end(rest) :]
+        if not line.strip() or line.count(b'"') % 2 or self.skip_bad_rows:
+            return
+        fields = int(row_shapes(line + b"\n", self.layout.delimiter).fields[-1])
+        if fields < self._width:
+            self._fail(
+                offset + len(rest) - len(line),
+                f"the last line is cut off: {fields} of {self._width} fields and no line end; get the whole file.",
+            )
+
+    def _skip_stray_quotes(
+        self, offset: int, rest: bytes, *, final: bool
+    ) -> Generator[tuple[int, bytes], None, tuple[int, bytes]]:
+        """Leave out lines with a quote inside a field, or one that is never closed; row ends are right again after it.
+
+        Yields the rows before such a line, and returns what follows the last of them.
+        """
+        while b'"' in rest:
+            stray = stray_quote(rest, self.layout.delimiter)
+            if stray >= 0:
+                start = last_row_end(rest[:stray] + b" ")
+            elif (final or len(rest) > MAX_ROW_BYTES) and rest.count(b'"') % 2:
+                start = last_row_end(rest)
+            else:
+                break
+            end = rest.find(b"\n" if b"\n" in rest else b"\r", start) + 1
+            if not end:
+                break
+            if start:
+                yield offset, rest[:start]
+            self.notes.bad[offset + start, "quotes"] = (1, offset + start)
+            offset, rest = offset + end, rest[end:]
+        return offset, rest
 
     def _parse(self, block: bytes, offset: int, columns: Sequence[str] | None) -> pl.DataFrame:
-        if b"\0" in block:
-            self._fail(
-                offset + block.index(b"\0"), "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
-            )
-        if not block.isascii():
-            self._check_encoding(block, offset)
-        delimiter = self.layout.delimiter
-        if b'"' in block:
-            self._check_quotes(block, offset)
-        lines = with_newlines(block) if b"\r" in block else block
-        if len(self.columns) == 1:
-            lines = without_blank_lines(lines, delimiter)
-        frame = self._frame(lines, columns)
-        if frame is None:
-            # Blank lines end up here too: looking for them first would cost every other block a pass.
-            lines = without_blank_lines(lines, delimiter)
-            frame = self._frame(lines, columns)
-        if frame is None:
-            self._refuse(with_newlines(block), offset)
-        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'""' in lines else frame
-
-    def _frame(self, lines: bytes, columns: Sequence[str] | None) -> pl.DataFrame | None:
-        """Return the rows of the lines, or None when one of them may have too few or too many fields."""
-        width, last = len(self.columns), self.columns[-1]
-        wanted = self.columns if columns is None else [name for name in self.columns if name in columns]
-        if not lines:
-            return pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))
-        parsed = list(wanted) if last in wanted else [*wanted, last]
-        lazy = pl.scan_csv(
-            lines,
-            has_header=False,
-            separator=self.layout.delimiter,
-            schema=dict.fromkeys(self.columns, pl.String),
-            raise_if_empty=False,
-        )
         try:
-            frame = lazy.select(parsed).collect(engine="in-memory")
-        except pl.exceptions.PolarsError:
-            return None
-        # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without
-        # quotes the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
-        if b'"' not in lines:
-            data = np.frombuffer(lines, dtype=np.uint8)
-            ends = count(data, NEWLINE)
-            delimiters = count(data, ord(self.layout.delimiter))
-            right = ends == frame.height and delimiters == ends * (width - 1) and not frame[last].null_count()
-        else:
-            right = False
-        if not right:
-            shapes = row_shapes(lines, self.layout.delimiter)
-            if len(shapes.fields) != frame.height or (shapes.fields != width).any():
-                return None
-        return frame if len(parsed) == len(wanted) else frame.select(wanted)
-
-    def _check_encoding(self, block: bytes, offset: int) -> None:
-        try:
-            block.decode("utf-8")
-        except UnicodeDecodeError as error:
-            bad = block[error.start]
-            self._fail(offset + error.start, f"not UTF-8 (byte {bad:#04x}); save it as UTF-8.")
-
-    def _check_quotes(self, block: bytes, offset: int) -> None:
-        """Raise an InputError for a quote inside a field, or one that is not closed: line ends cannot be told then."""
-        stray = stray_quote(block, self.layout.delimiter)
-        if stray >= 0:
-            self._fail(offset + stray, "a quote inside a field; quote the whole field and double the quotes in it.")
-        if block.count(b'"') % 2:
-            self._fail(offset + block.rindex(b'"'), "a quote is opened here and never closed; close it.")
-
-    def _refuse(self, block: bytes, offset: int) -> NoReturn:
-        """Raise an InputError for the first row that has not one field a column."""
-        shapes = row_shapes(block, self.layout.delimiter)
-        for row in np.flatnonzero(shapes.fields != len(self.columns)):
-            start, end, fields = int(shapes.starts[row]), int(shapes.ends[row]), int(shapes.fields[row])
-            if block[start:end].strip(b" \t\r\n"):
-                self._fail(
-                    offset + start,
-                    f"{fields} field{'s' if fields != 1 else ''} where the first line has {len(self.columns)}; mend "
-                    "the row, or name the delimiter.",
-                )
-        self._fail(offset, "the rows from here on cannot be read; look for unusual quotes.")
+            parsed = parse_block(block, self.layout, columns, skip_bad_rows=self.skip_bad_rows)
+        except BadTextError as error:
+            self._fail(offset + error.position, str(error))
+        if parsed.encoding == "cp1252":
+            self.notes.foreign[offset] = offset + parsed.foreign
+        elif parsed.encoding == "utf-8":
+            self.notes.international.add(offset)
+        foreign = self.notes.foreign or self.layout.encoding == "cp1252"
+        if foreign and (self.notes.international or self.layout.encoding == "utf-8"):
+            first = min(self.notes.foreign.values(), default=self.layout.data_offset)
+            self._fail(first, "not UTF-8, though other lines are; mend the line, or name the file's --encoding.")
+        if parsed.bad:
+            self.notes.bad[offset, "rows"] = (parsed.bad, offset + parsed.first_bad)
+        return parsed.frame
 
     def _fail(self, offset: int, cause: str) -> NoReturn:
-        """Raise an InputError with the line of a byte; only now are lines counted."""
-        line, place = 1, 0
-        for read in self._bytes(0):
-            if place + len(read) >= offset:
-                line += line_ends(read[: offset - place])
-                break
-            line += line_ends(read)
+        """Raise an InputError with the line of a byte."""
+        raise InputError(f"{self.name}:{self._line(offset)}: {cause}")
+
+    def _line(self, offset: int) -> int:
+        """Return the 1-based line of a byte: lines are counted only when one is to be named."""
+        line, place, last = 1, 0, b""
+        for read in self.stream.blocks(BLOCK_BYTES):
+            before = read[: offset - place]
+            line += line_ends(before) - (last == b"\r" and read.startswith(b"\n"))
             place += len(read)
-        raise InputError(f"{self.path}:{line}: {cause}")
+            if place >= offset:
+                return line
+            last = read[-1:]
+        return line

@@ -82,6 +82,8 @@ def print_report(report: Report, console: Console, *, quiet: bool = False) -> No
     console.print(indented(_headline(report), 0))
     for name, part in report.data.parts.items():
         console.print(indented(_part(name, part), 0))
+    for remark in report.data.remarks:
+        console.print(indented(Text(printable(remark), style="dim"), 0))
     if report.data.roles:
         console.print(indented(Text(f"columns: {roles_text(report.data.roles)}", style="dim"), 0))
     for finding in report.findings:
