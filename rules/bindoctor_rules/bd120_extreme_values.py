@@ -75,16 +75,16 @@ def extreme_values(
     expected `max_by_chance` times in the table even if the others' tail is a power law, which explains most far-out
     values of real data. And as populations and enzymes do reach that far, one of these must hold: they lie
     `min_clear_ratio` times as far as the others; `min_sure_ratio` times and are not expected `max_sure_by_chance`
-    times; or `min_log_reach` interquartile ranges of the logarithms beyond the upper quartile's. Where half of the cells
-    are equal, the median distance of the others takes the interquartile range's place; columns of fewer than
+    times; or `min_log_reach` interquartile ranges of the logarithms beyond the upper quartile's. Where half of the
+    cells are equal, the median distance of the others takes the interquartile range's place; columns of fewer than
     `min_distinct` values are left alone.
 
     Measured: 2% of the rows moved to 15 standard deviations in one column after the other, to one side, to both, or
-    with a scatter of 2, are found in all 13 columns of the wine data, all 4 of iris, 28 or 29 of 30 of the breast cancer
-    data, and normal, uniform, two-humped and count columns, but not in lognormal and exponential ones, where 15
+    with a scatter of 2, are found in all 13 columns of the wine data, all 4 of iris, 28 or 29 of 30 of the breast
+    cancer data, and normal, uniform, two-humped and count columns, but not in lognormal and exponential ones, where 15
     standard deviations are no surprise. In 411 tables there are 54 findings, among them a displacement of 16000 cc
-    (Toyota), a house of the year 0, a height of 57 cm (Davis), the ZIP code 9307 of the Universal Bank, two abalones higher
-    than all others. Silent are the wine, digits and breast cancer data (whose area error has two values 18
+    (Toyota), a house of the year 0, a height of 57 cm (Davis), the ZIP code 9307 of the Universal Bank and two abalones
+    higher than all others. Silent are the wine, digits and breast cancer data (whose area error has two values 18
     interquartile ranges out), and what grows with size: populations, budgets, counts of words.
 
     ## Why it matters
@@ -149,12 +149,9 @@ def _rows(column: ColumnProfile, outside: Outside) -> RowList:
 
 
 def _ends(outside: Outside) -> str:
-    ends = []
-    if outside.low is not None:
-        ends.append(f"the others start at {outside.low:.6g}")
-    if outside.high is not None:
-        ends.append(f"the others end at {outside.high:.6g}")
-    return " and ".join(ends).replace("and the others end", "and end")
+    start = "" if outside.low is None else f"start at {outside.low:.6g}"
+    end = "" if outside.high is None else f"end at {outside.high:.6g}"
+    return f"the others {' and '.join(part for part in (start, end) if part)}"
 
 
 def _fixes(column: ColumnProfile, outside: Outside, recipe: Recipe) -> Iterator[Fix]:
