@@ -1,7 +1,8 @@
 """Rows are left out in one place, so that the profile and training see the same ones."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.dataset import Dataset, Source, Table
+from bindoctor.dataset import Dataset, Piece, Source, Table
 from bindoctor.readers import table_source
 from bindoctor.readers.memory import MemorySource
 from bindoctor.rows import rows_of
@@ -110,9 +111,10 @@ class Pieces(MemorySource):
         super().__init__(frame)
         object.__setattr__(self, "size", size)
 
-    def batches(self) -> Any:
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Yield the pieces."""
-        yield from self.frame.iter_slices(self.size)  # type: ignore[attr-defined]
+        for part in self.frame.iter_slices(self.size):  # type: ignore[attr-defined]
+            yield partial(part.select, columns or part.columns)
 
 
 TRAIN: Columns = {

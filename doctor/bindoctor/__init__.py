@@ -1,12 +1,14 @@
 """bindoctor: a linter and advisor for classifiers that retrains to verify its own advice."""
 
 from bindoctor import scores
+from bindoctor.audit import Audit, Ignore, Known, Skipped
 from bindoctor.dataset import Dataset, Rows, Table
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
 from bindoctor.history import Epoch, History
 from bindoctor.part_names import is_held_out
+from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
 from bindoctor.recipe import Recipe
@@ -17,6 +19,7 @@ __version__ = VERSION
 
 __all__ = [
     "Aim",
+    "Audit",
     "Blocks",
     "ColumnProfile",
     "Confidence",
@@ -29,9 +32,13 @@ __all__ = [
     "Finding",
     "Fix",
     "History",
+    "Ignore",
     "InputError",
+    "Known",
     "Level",
     "Moments",
+    "Part",
+    "Parts",
     "Predictions",
     "Profile",
     "Recipe",
@@ -39,7 +46,10 @@ __all__ = [
     "Rows",
     "Rule",
     "Severity",
+    "Shift",
+    "Skipped",
     "Table",
+    "Unseen",
     "Where",
     "counts",
     "example",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor import scores
-from bindoctor.build import build_network, build_optimizer, build_schedule
+from bindoctor.build import build_network, build_optimizer, build_schedule, check_network_size
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import (
@@ -45,6 +45,7 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
     settings, device = recipe.train, _device(recipe)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
     outputs = output_count(recipe.loss, len(prepared.classes))
+    check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
     objective = build_objective(recipe.loss, outputs, class_weights(recipe.loss, counts.tolist()), device)
     matrix, labels = _tensors(prepared.train, device)
     targets = binary_targets(recipe.loss, labels) if outputs == 1 else labels

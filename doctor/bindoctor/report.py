@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bindoctor.config import FailOn
-from bindoctor.examine import Outcome, findings_of
+from bindoctor.examine import Accepted, Outcome, findings_of
 from bindoctor.findings import Finding, Fix, Severity
 from bindoctor.treatment import Treatment
 
@@ -14,8 +14,23 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
+class PartSummary:
+    """A part kept apart; ``classes`` maps each label to its rows."""
+
+    path: str
+    rows: int
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DataSummary:
-    """What was looked at; ``classes`` maps each label to its rows."""
+    """What was looked at.
+
+    Attributes:
+        classes: each label's rows.
+        roles: what each column seems to be for.
+        parts: the parts given, "valid" and "test".
+    """
 
     path: str
     rows: int
@@ -23,6 +38,8 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
+    roles: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, PartSummary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,11 +53,17 @@ class Report:
     written: tuple[str, ...] = ()
     fail_on: FailOn = "warning"
     broken_packs: tuple[str, ...] = ()
+    baseline: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return all findings, loudest first."""
+        """Return all findings that are reported, loudest first."""
         return findings_of(self.outcomes)
+
+    @property
+    def accepted(self) -> tuple[Accepted, ...]:
+        """Return the findings that are not reported because the user accepted them, in the order of the outcomes."""
+        return tuple(one for outcome in self.outcomes for one in outcome.accepted)
 
     @property
     def exit_code(self) -> int:
@@ -64,10 +87,18 @@ class Report:
                 "target": self.data.target,
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
+                "roles": dict(self.data.roles),
+                "parts": {
+                    name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
+                    for name, part in self.data.parts.items()
+                },
             },
             "findings": [_finding(finding) for finding in self.findings],
+            "ignored": [{**_finding(one.finding), "reason": one.reason} for one in self.accepted],
             "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],
         }
+        if self.baseline:
+            values["baseline"] = self.baseline
         if self.treatment is not None:
             values["treatment"] = _treatment(self.treatment, self.written)
         values["exit_code"] = self.exit_code
@@ -88,6 +119,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         if finding.rows
         else {"count": 0, "first": []},
         "fixes": [_fix(fix) for fix in finding.fixes],
+        "explains": finding.explains,
     }
 
 
@@ -123,17 +155,15 @@ def _treatment(treatment: Treatment, written: Sequence[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn mappings, sequences, enums and NumPy scalars into what JSON can hold."""
+    """Turn mappings, sequences, enums and NumPy values into what JSON can hold, and anything else into text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool | int) or value is None:
         return value
     if isinstance(value, str):
         return str(value)
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bindoctor.cells import Cells, read_cells
 from bindoctor.dataset import Dataset, Rows, Source
 from bindoctor.errors import InputError
 from bindoctor.part_names import held_out_rows
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
-from bindoctor.selection import Cells, read_cells, select
+from bindoctor.selection import select
 
 Kind = Literal["number", "text"]
 
@@ -52,7 +53,7 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
     for chunk in select(dataset, recipe):
         for name, cells in chunk.columns.items():
             columns[name].append(cells.numbers if name in numeric else cells.written)
-        for name, cells in chunk.keys.items():
+        for name, cells in chunk.others.items():
             keys.setdefault(name, []).append(cells)
         labels.append(chunk.labels)
         row_ids.append(chunk.rows)
@@ -96,7 +97,7 @@ def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> 
             f"{', '.join(map(repr, absent))}, which the file does not have; add what is missing."
         )
     frames = []
-    for batch in source.batches():
+    for batch in source.batches(list(columns)):
         cells = {name: read_cells(batch[name], recipe.data) for name in columns}
         frames.append(pl.DataFrame({n: c.numbers if columns[n] == "number" else c.written for n, c in cells.items()}))
     return pl.concat(frames)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bindoctor.audit import Audit
 from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
 from bindoctor.history import History
 from bindoctor.predictions import Predictions
+from bindoctor.profile import EVERYTHING, State
 from bindoctor.recipe import Recipe
 
 Check = Callable[..., Iterator[Finding]]
@@ -21,7 +23,9 @@ class Example:
     """A small situation that a rule must flag, or must pass over.
 
     ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.
-    ``says`` is a part of the expected message; ``options`` are the rule's options in this example.
+    ``valid`` and ``test`` become the parts that the user keeps apart, with the columns of ``table``.
+    ``says`` is a part of the expected message; ``options`` are the rule's options in this example; ``audit`` is what
+    the other rules are to have said, for a rule about bindoctor itself.
     """
 
     title: str
@@ -31,6 +35,9 @@ class Example:
     predictions: Predictions | None = None
     says: str = ""
     options: Mapping[str, Any] | None = None
+    audit: Audit | None = None
+    valid: Table | None = None
+    test: Table | None = None
 
 
 example = Example
@@ -51,7 +58,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, derived from its check function."""
+    """A rule, derived from its check function.
+
+    ``needs`` names the evidence that it is called with, in order; of these it takes ``optional`` as None as well.
+    """
 
     code: str
     slug: str
@@ -64,6 +74,10 @@ class Rule:
     flags: tuple[Example, ...]
     passes: tuple[Example, ...]
     root: bool
+    explains: tuple[str, ...] = ()
+    opt_in: bool = False
+    optional: tuple[str, ...] = ()
+    scans: frozenset[State] = EVERYTHING
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -77,30 +91,41 @@ def rule(
     flags: Sequence[Example],
     passes: Sequence[Example],
     root: bool = False,
+    explains: Sequence[str] = (),
+    opt_in: bool = False,
+    scans: Sequence[State] | None = None,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
-    Positional parameters name the evidence it needs, keyword-only ones are its options, its docstring is its page,
-    its name is the slug.
+    Positional parameters name the evidence it needs (one with the default None does without), keyword-only ones are its
+    options, its docstring is its page, its name is the slug.
 
     Args:
         code: the stable code, a prefix of capitals and three digits.
         severity: how loud its findings are, unless one says otherwise.
         flags: situations that it must flag.
         passes: situations that it must pass over.
-        root: its findings about a column explain other rules' findings about the same column, which then stay silent.
+        root: its findings about a column explain other rules' findings about the same column, which are then named by
+            this one and not reported. A finding about several columns is explained when each of them is.
+        explains: codes of rules whose findings about the same kind of place (and the same name, where both have one)
+            follow from this rule's, unless those are notes.
+        opt_in: it runs only where its own code or slug is selected.
+        scans: the parts of the scan that it reads beyond the classes; what no selected rule names is not computed.
+            Its examples are scanned for these alone.
 
     Raises:
-        TypeError: a positional parameter that is no evidence, an option without default, or no docstring.
+        TypeError: something that is no code, a positional parameter that is no evidence, an option without default,
+            or no docstring.
     """
 
     def make(check: Check) -> Rule:
-        if not re.fullmatch(r"[A-Z]+\d{3}", code):
-            raise TypeError(f"{code!r} is no rule code: capitals and three digits, as in 'BD101'.")
+        for name in (code, *explains):
+            if not re.fullmatch(r"[A-Z]+\d{3}", name):
+                raise TypeError(f"{name!r} is no rule code: capitals and three digits, as in 'BD101'.")
         documentation = inspect.getdoc(check)
         if not documentation:
             raise TypeError(f"{code} ({check.__name__}) has no docstring; it is the rule's page.")
-        needs, options = [], []
+        needs, optional, options = [], [], []
         for parameter in inspect.signature(check).parameters.values():
             if parameter.kind is parameter.KEYWORD_ONLY:
                 if parameter.default is parameter.empty:
@@ -112,6 +137,8 @@ def rule(
                 )
             else:
                 needs.append(parameter.name)
+                if parameter.default is None:
+                    optional.append(parameter.name)
         return Rule(
             code,
             check.__name__.replace("_", "-"),
@@ -124,6 +151,10 @@ def rule(
             tuple(flags),
             tuple(passes),
             root,
+            tuple(explains),
+            opt_in,
+            tuple(optional),
+            (EVERYTHING if scans is None else frozenset(scans)) if {"profile", "parts"} & {*needs} else frozenset(),
         )
 
     return make

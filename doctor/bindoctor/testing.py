@@ -3,10 +3,13 @@
 import copy
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 
+from bindoctor.compare import compare_parts
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
 from bindoctor.findings import Aim, Finding, Fix
+from bindoctor.profile import EVERYTHING, State
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule
@@ -15,14 +18,25 @@ from bindoctor.scan import scan
 SECTIONS = ("## Why it matters", "## When to ignore it", "## References")
 
 
-def evidence_of(situation: Example) -> Evidence:
-    """Turn an example into evidence: its table, scanned as its recipe selects it, becomes dataset and profile."""
-    evidence = Evidence(recipe=situation.recipe, history=situation.history, predictions=situation.predictions)
+def evidence_of(situation: Example, states: frozenset[State] = EVERYTHING) -> Evidence:
+    """Turn an example into evidence: its tables, scanned as its recipe selects them, become dataset, profile, parts."""
+    evidence = Evidence(
+        recipe=situation.recipe,
+        history=situation.history,
+        predictions=situation.predictions,
+        audit=situation.audit,
+    )
     if situation.table is None:
         return evidence
     dataset = open_dataset(table_source(situation.table), situation.table.target or None, situation.table.positive)
-    profile = scan(dataset, situation.recipe or Recipe())
-    return Evidence(dataset, profile, situation.recipe, situation.history, situation.predictions)
+    dataset = replace(
+        dataset,
+        valid=None if situation.valid is None else table_source(situation.valid, name="the validation table"),
+        test=None if situation.test is None else table_source(situation.test, name="the test table"),
+    )
+    recipe = situation.recipe or Recipe()
+    profile = scan(dataset, recipe, states)
+    return replace(evidence, dataset=dataset, profile=profile, parts=compare_parts(dataset, recipe, profile))
 
 
 def findings_in(rule: Rule, situation: Example) -> tuple[Finding, ...]:
@@ -31,7 +45,7 @@ def findings_in(rule: Rule, situation: Example) -> tuple[Finding, ...]:
     Raises:
         AssertionError: the rule could not run, because it broke or the example lacks what it needs.
     """
-    (outcome,) = examine([rule], evidence_of(situation), options={rule.code: situation.options or {}})
+    (outcome,) = examine([rule], evidence_of(situation, rule.scans), options={rule.code: situation.options or {}})
     assert outcome.status in ("findings", "passed"), (
         f"{rule.code}, {situation.title!r}: {outcome.status}: {outcome.why}"
     )
@@ -67,12 +81,12 @@ def check_rule(rule: Rule) -> None:
 
 
 def _is_repeatable(rule: Rule, situation: Example) -> None:
-    evidence = evidence_of(situation)
-    before = copy.deepcopy((evidence.profile, evidence.recipe, evidence.history))
+    evidence = evidence_of(situation, rule.scans)
+    before = copy.deepcopy((evidence.profile, evidence.recipe, evidence.history, evidence.parts))
     first = examine([rule], evidence, options={rule.code: situation.options or {}})
     again = examine([rule], evidence, options={rule.code: situation.options or {}})
     assert first == again, f"{rule.code}, {situation.title!r}: says something else the second time"
-    after = (evidence.profile, evidence.recipe, evidence.history)
+    after = (evidence.profile, evidence.recipe, evidence.history, evidence.parts)
     assert before == after, f"{rule.code}, {situation.title!r}: changes its evidence"
 
 
@@ -91,10 +105,8 @@ def _fix_holds(rule: Rule, situation: Example, fix: Fix) -> None:
     assert fixed != situation.recipe, f"{place}: changes nothing"
     loaded = Recipe.from_dict(_reparsed(fixed))
     assert loaded == fixed, f"{place}: does not survive TOML"
-    after = Example(
-        situation.title, situation.table, fixed, situation.history, situation.predictions, options=situation.options
-    )
-    offered = [other.edits for other in _fixes(findings_in(rule, after))]
+    after = findings_in(rule, replace(situation, recipe=fixed))
+    offered = [other.edits for other in _fixes(after)]
     assert fix.edits not in offered, f"{place}: still offered after it was applied"
 
 

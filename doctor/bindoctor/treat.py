@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bindoctor.compare import compare_parts
 from bindoctor.confirm import Confirmation, confirm
 from bindoctor.course import Course, Diagnose, Event, Tracker
 from bindoctor.dataset import Dataset, Rows
@@ -137,7 +138,7 @@ def correct(dataset: Dataset, recipe: Recipe, diagnose: Diagnose) -> tuple[Recip
         the corrected recipe, the corrections in order, and the evidence on the rows that it selects.
     """
     made: list[Correction] = []
-    evidence = Evidence(dataset, scan(dataset, recipe), recipe)
+    evidence = _evidence(dataset, recipe)
     for _ in range(MAX_CORRECTION_ROUNDS):
         before = recipe
         for finding in diagnose(evidence):
@@ -148,8 +149,13 @@ def correct(dataset: Dataset, recipe: Recipe, diagnose: Diagnose) -> tuple[Recip
                 made.append(Correction(finding.code, fix.title, fix.edits))
         if recipe == before:
             break
-        evidence = evidence.after(recipe, scan(dataset, recipe))
+        evidence = _evidence(dataset, recipe)
     return recipe, tuple(made), evidence
+
+
+def _evidence(dataset: Dataset, recipe: Recipe) -> Evidence:
+    profile = scan(dataset, recipe)
+    return Evidence(dataset, profile, recipe, parts=compare_parts(dataset, recipe, profile))
 
 
 def score_as_found(

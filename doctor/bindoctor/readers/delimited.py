@@ -1,21 +1,31 @@
-"""Reads a CSV file as rows of text, one block of lines at a time, and refuses what it cannot read right."""
+"""Reads delimited text as rows of text, one block of lines at a time, and refuses what it cannot read right."""
 
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
+from bindoctor.dataset import Piece
 from bindoctor.errors import InputError
+from bindoctor.readers.rowends import (
+    NEWLINE,
+    count,
+    last_row_end,
+    line_ends,
+    row_shapes,
+    stray_quote,
+    with_newlines,
+    without_blank_lines,
+)
 from bindoctor.readers.sniff import Layout, sniff
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 MAX_ROW_BYTES = 64 << 20
-BLANK_LINES = re.compile(rb"^(?:[ \t]*\r?\n)+|(?<=\n)(?:[ \t]*\r?\n)+")
-BLANK_LINES_OR_QUOTED = re.compile(rb'("[^"]*")|(?:^|(?<=\n))(?:[ \t]*\r?\n)+')
 
 
 @dataclass(frozen=True)
@@ -41,140 +51,154 @@ class DelimitedSource:
         """Return the path."""
         return str(self.path)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the rows in file order; empty cells, quoted or not, are null, and blank lines are no rows.
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return nothing: nothing was decided."""
+        return ()
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Cut the file at row ends; each piece parses and checks its rows when it is called, in any thread.
+
+        Empty cells, quoted or not, are null, and blank lines are no rows.
 
         Raises:
             InputError: a row with too few or too many fields, bytes that are not UTF-8, a NUL byte, or a quote that is
-                never closed, each with its line.
+                never closed, each with its line; most of them when the piece is called.
         """
-        line = self.layout.first_line
-        for block in self._blocks():
-            frame = self._parse(block, line)
+        for offset, block in self._blocks():
+            yield partial(self._parse, block, offset, columns)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the rows in file order, as ``pieces`` does.
+
+        Raises:
+            InputError: as ``pieces`` does.
+        """
+        for piece in self.pieces(columns):
+            frame = piece()
             if frame.height:
                 yield frame
-            line += block.count(b"\n")
 
     def digest(self) -> str:
         """Return a SHA-256 of the file's bytes, in hex."""
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    def _blocks(self) -> Iterator[bytes]:
-        """Yield the data lines in blocks that end at the end of a row, never inside a quoted field."""
-        with self.path.open("rb") as stream:
-            stream.seek(self.layout.data_offset)
-            rest = b""
-            line = self.layout.first_line
+    def _blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the data lines, and where they start, in blocks that end at the end of a row, never inside quotes."""
+        offset, rest = self.layout.data_offset, b""
+        for read in self._bytes(offset):
+            rest += read
+            end = last_row_end(rest)
+            if end:
+                yield offset, rest[:end]
+                rest = rest[end:]
+                offset += end
+            elif len(rest) > MAX_ROW_BYTES:
+                self._fail(
+                    offset,
+                    f"this row does not end within {MAX_ROW_BYTES >> 20} MB; look for a quote that is opened and never "
+                    "closed.",
+                )
+        if rest:
+            yield offset, rest if rest.endswith((b"\n", b"\r")) else rest + b"\n"
+
+    def _bytes(self, offset: int) -> Iterator[bytes]:
+        with self.path.open("rb", buffering=0) as stream:
+            stream.seek(offset)
             while read := stream.read(BLOCK_BYTES):
-                if self.layout.bare_returns:
-                    read = read.replace(b"\r", b"\n")
-                rest += read
-                end = _row_end(rest)
-                if end:
-                    yield rest[:end]
-                    line += rest.count(b"\n", 0, end)
-                    rest = rest[end:]
-                elif len(rest) > MAX_ROW_BYTES:
-                    raise InputError(
-                        f"{self.path}:{line}: this row does not end within {MAX_ROW_BYTES >> 20} MB; "
-                        "look for a quote that is opened and never closed."
-                    )
-            if rest:
-                yield rest if rest.endswith(b"\n") else rest + b"\n"
+                yield read
 
-    def _parse(self, block: bytes, line: int) -> pl.DataFrame:
+    def _parse(self, block: bytes, offset: int, columns: Sequence[str] | None) -> pl.DataFrame:
         if b"\0" in block:
-            bad = line + block.count(b"\n", 0, block.index(b"\0"))
-            raise InputError(f"{self.path}:{bad}: a NUL byte; the file is damaged or not text, save it as UTF-8 CSV.")
-        quoted = b'"' in block
-        if quoted:
-            self._refuse_stray_quotes(block, line)
-        lines = _without_blank_lines(block, quoted)
+            self._fail(
+                offset + block.index(b"\0"), "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
+            )
+        if not block.isascii():
+            self._check_encoding(block, offset)
+        delimiter = self.layout.delimiter
+        if b'"' in block:
+            self._check_quotes(block, offset)
+        lines = with_newlines(block) if b"\r" in block else block
+        if len(self.columns) == 1:
+            lines = without_blank_lines(lines, delimiter)
+        frame = self._frame(lines, columns)
+        if frame is None:
+            # Blank lines end up here too: looking for them first would cost every other block a pass.
+            lines = without_blank_lines(lines, delimiter)
+            frame = self._frame(lines, columns)
+        if frame is None:
+            self._refuse(with_newlines(block), offset)
+        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'""' in lines else frame
+
+    def _frame(self, lines: bytes, columns: Sequence[str] | None) -> pl.DataFrame | None:
+        """Return the rows of the lines, or None when one of them may have too few or too many fields."""
+        width, last = len(self.columns), self.columns[-1]
+        wanted = self.columns if columns is None else [name for name in self.columns if name in columns]
         if not lines:
-            return pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
+            return pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))
+        parsed = list(wanted) if last in wanted else [*wanted, last]
+        lazy = pl.scan_csv(
+            lines,
+            has_header=False,
+            separator=self.layout.delimiter,
+            schema=dict.fromkeys(self.columns, pl.String),
+            raise_if_empty=False,
+        )
         try:
-            frame = pl.read_csv(
-                lines,
-                has_header=False,
-                separator=self.layout.delimiter,
-                schema=dict.fromkeys(self.columns, pl.String),
-                raise_if_empty=False,
-            )
-        except pl.exceptions.PolarsError as error:
-            self._refuse(block, line)
-            raise InputError(
-                f"{self.path}: rows after line {line} cannot be read ({str(error).splitlines()[0]})."
-            ) from None
-        if self._suspicious(frame, lines, quoted):
-            self._refuse(block, line)
-        return frame.with_columns(pl.all().replace("", None)) if quoted else frame
+            frame = lazy.select(parsed).collect(engine="in-memory")
+        except pl.exceptions.PolarsError:
+            return None
+        # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without
+        # quotes the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
+        if b'"' not in lines:
+            data = np.frombuffer(lines, dtype=np.uint8)
+            ends = count(data, NEWLINE)
+            delimiters = count(data, ord(self.layout.delimiter))
+            right = ends == frame.height and delimiters == ends * (width - 1) and not frame[last].null_count()
+        else:
+            right = False
+        if not right:
+            shapes = row_shapes(lines, self.layout.delimiter)
+            if len(shapes.fields) != frame.height or (shapes.fields != width).any():
+                return None
+        return frame if len(parsed) == len(wanted) else frame.select(wanted)
 
-    def _suspicious(self, frame: pl.DataFrame, lines: bytes, quoted: bool) -> bool:
-        """Tell whether a row may have too few fields, which Polars fills up in silence (too many it refuses)."""
-        if quoted:
-            return bool(frame[:, -1].null_count())
-        fields = frame.height * (frame.width - 1)
-        return lines.count(self.layout.delimiter.encode()) != fields or lines.count(b"\n") != frame.height
-
-    def _refuse_stray_quotes(self, block: bytes, first_line: int) -> None:
-        """Raise an InputError for a quote inside a field, or one that is not closed: line ends cannot be told then."""
-        data = np.frombuffer(block, dtype=np.uint8)
-        quotes = np.flatnonzero(data == ord('"'))
-        around = np.array([ord('"'), ord(self.layout.delimiter), ord("\n"), ord("\r")])
-        opening, closing = quotes[::2], quotes[1::2]
-        stray = opening[(opening > 0) & ~np.isin(data[opening - 1], around)]
-        stray = np.concatenate([stray, closing[~np.isin(data[np.minimum(closing + 1, len(data) - 1)], around)]])
-        if len(stray):
-            line = first_line + block.count(b"\n", 0, int(stray.min()))
-            raise InputError(
-                f"{self.path}:{line}: a quote inside a field; quote the whole field and double the quotes in it."
-            )
-        if len(quotes) % 2:
-            line = first_line + block.count(b"\n", 0, int(quotes[-1]))
-            raise InputError(f"{self.path}:{line}: a quote is opened here and never closed; close it.")
-
-    def _refuse(self, block: bytes, first_line: int) -> None:
-        """Raise an InputError for the first row that breaks the format; return when every row is right."""
+    def _check_encoding(self, block: bytes, offset: int) -> None:
         try:
             block.decode("utf-8")
         except UnicodeDecodeError as error:
-            line = first_line + block.count(b"\n", 0, error.start)
-            raise InputError(
-                f"{self.path}:{line}: not UTF-8 (byte {block[error.start]:#04x}); save it as UTF-8."
-            ) from None
-        data = np.frombuffer(block, dtype=np.uint8)
-        inside = np.logical_xor.accumulate(data == ord('"'))
-        ends = np.flatnonzero((data == ord("\n")) & ~inside)
-        separators = np.flatnonzero((data == ord(self.layout.delimiter)) & ~inside)
-        fields = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        for row in np.flatnonzero(fields != len(self.columns)):
-            start, end = int(starts[row]), int(ends[row])
-            if block[start:end].strip(b" \t\r"):
-                line = first_line + block.count(b"\n", 0, start)
-                raise InputError(
-                    f"{self.path}:{line}: {fields[row]} field{'s' if fields[row] != 1 else ''} where the first line "
-                    f"has {len(self.columns)}; mend the row, or name the delimiter."
+            bad = block[error.start]
+            self._fail(offset + error.start, f"not UTF-8 (byte {bad:#04x}); save it as UTF-8.")
+
+    def _check_quotes(self, block: bytes, offset: int) -> None:
+        """Raise an InputError for a quote inside a field, or one that is not closed: line ends cannot be told then."""
+        stray = stray_quote(block, self.layout.delimiter)
+        if stray >= 0:
+            self._fail(offset + stray, "a quote inside a field; quote the whole field and double the quotes in it.")
+        if block.count(b'"') % 2:
+            self._fail(offset + block.rindex(b'"'), "a quote is opened here and never closed; close it.")
+
+    def _refuse(self, block: bytes, offset: int) -> NoReturn:
+        """Raise an InputError for the first row that has not one field a column."""
+        shapes = row_shapes(block, self.layout.delimiter)
+        for row in np.flatnonzero(shapes.fields != len(self.columns)):
+            start, end, fields = int(shapes.starts[row]), int(shapes.ends[row]), int(shapes.fields[row])
+            if block[start:end].strip(b" \t\r\n"):
+                self._fail(
+                    offset + start,
+                    f"{fields} field{'s' if fields != 1 else ''} where the first line has {len(self.columns)}; mend "
+                    "the row, or name the delimiter.",
                 )
+        self._fail(offset, "the rows from here on cannot be read; look for unusual quotes.")
 
-
-def _row_end(data: bytes) -> int:
-    """Return the position after the last line end that is outside quotes, 0 if there is none."""
-    end = data.rfind(b"\n") + 1
-    if not end or b'"' not in data:
-        return end
-    quotes = data.count(b'"', 0, end)
-    while end and quotes % 2:
-        previous = data.rfind(b"\n", 0, end - 1) + 1
-        quotes -= data.count(b'"', previous, end)
-        end = previous
-    return end
-
-
-def _without_blank_lines(block: bytes, quoted: bool) -> bytes:
-    if not (block.startswith((b"\n", b"\r\n", b" ", b"\t")) or re.search(rb"\n[ \t]*\r?\n", block)):
-        return block
-    if quoted:
-        return BLANK_LINES_OR_QUOTED.sub(lambda match: match[1] or b"", block)
-    return BLANK_LINES.sub(b"", block)
+    def _fail(self, offset: int, cause: str) -> NoReturn:
+        """Raise an InputError with the line of a byte; only now are lines counted."""
+        line, place = 1, 0
+        for read in self._bytes(0):
+            if place + len(read) >= offset:
+                line += line_ends(read[: offset - place])
+                break
+            line += line_ends(read)
+            place += len(read)
+        raise InputError(f"{self.path}:{line}: {cause}")

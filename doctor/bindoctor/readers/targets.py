@@ -47,7 +47,7 @@ def _named(source: Source, target: str) -> str:
 def _few_levels(source: Source, column: str) -> int:
     """Return the number of levels if it is 2 to 20, else 0; reads on only while that is open."""
     levels: set[str] = set()
-    for batch in source.batches():
+    for batch in source.batches([column]):
         levels.update(batch[column].drop_nulls().str.strip_chars().unique())
         if len(levels) > MAX_GUESSED_LEVELS:
             return 0

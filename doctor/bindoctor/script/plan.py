@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from bindoctor.build import check_columns, column_kinds
+from bindoctor.cells import Cells
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.decide import needs_fitting
 from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
 from bindoctor.recipe import Recipe
-from bindoctor.selection import Cells, select
+from bindoctor.selection import select
 from bindoctor.splits import inner_validation, repeated_folds, stratifiable
 
 Key = Literal["groups", "times"]
@@ -104,7 +105,7 @@ class Plan:
         return any(cells.numbers.null_count() for cells in self._key_cells(self.recipe.split.time))
 
     def _key_cells(self, column: str) -> list[Cells]:
-        return [chunk.keys[column] for chunk in select(self.dataset, self.recipe)]
+        return [chunk.others[column] for chunk in select(self.dataset, self.recipe)]
 
 
 def check_plan(plan: Plan) -> None:
