@@ -17,8 +17,9 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = "errors findings audit recipe dataset profile parts history predictions evidence scores treatment version"
-READING = """readers dates cells selection cleaning left_out part_names hashing tokens classes bins levels texts sketch
+VALUES = """errors findings audit recipe dataset profile parts part_names history predictions evidence scores treatment
+version"""
+READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch
 column_states number_states row_states order_states sample_state spread summary scan_state scan rows
 shifts compare"""
 RECORDS = "files journal outputs"

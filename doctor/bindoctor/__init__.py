@@ -7,6 +7,7 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
 from bindoctor.history import Epoch, History
+from bindoctor.part_names import is_held_out
 from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
@@ -53,6 +54,7 @@ __all__ = [
     "Where",
     "counts",
     "example",
+    "is_held_out",
     "read",
     "rule",
     "scores",

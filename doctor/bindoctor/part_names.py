@@ -39,7 +39,7 @@ def held_out_rows(source: str, column: str, levels: pl.Series) -> npt.NDArray[np
             f"{source}: split.column names {column!r}, of which {levels.null_count()} cells are blank, so that their "
             "rows belong to no part; fill them in, or unset split.column."
         )
-    known = {level: _is_held_out(column, level) for level in levels.unique().sort().to_list()}
+    known = {level: is_held_out(column, level) for level in levels.unique().sort().to_list()}
     unknown = [level for level, kept_back in known.items() if kept_back is None]
     if unknown:
         raise InputError(
@@ -52,11 +52,11 @@ def held_out_rows(source: str, column: str, levels: pl.Series) -> npt.NDArray[np
     return levels.replace_strict(known, return_dtype=pl.Boolean).to_numpy()
 
 
-def _is_held_out(column: str, level: str) -> bool | None:
-    """Return None for a level that names no part."""
+def is_held_out(column: str, level: str) -> bool | None:
+    """Tell whether a level of a column keeps its rows back from training; None if it names no part."""
     word = _word(level)
     if word in YES | NO:
-        named = {_is_held_out("", part) for part in re.split(r"[^a-z]+|(?<=is)(?=[a-z])", column.lower())} - {None}
+        named = {is_held_out("", part) for part in re.split(r"[^a-z]+|(?<=is)(?=[a-z])", column.lower())} - {None}
         return None if len(named) != 1 else named.pop() is (word in YES)
     first = re.split(r"[-\d]", word, maxsplit=1)[0]
     for name in (word, first):
