@@ -18,7 +18,7 @@ from bindoctor import (
     example,
     rule,
 )
-from bindoctor_rules._codes import AMOUNTS, MAX_CODED_LEVELS, follows, holds_unknown_code, named_as_code, zigzag
+from bindoctor_rules._codes import MAX_CODED_LEVELS, follows, holds_unknown_code, named_as_amount, named_as_code, zigzag
 from bindoctor_rules._dates import days_of_numbers
 from bindoctor_rules._encoding import MIN_LEVELS, MIN_ROWS_PER_LEVEL
 from bindoctor_rules._wording import listed
@@ -129,7 +129,7 @@ def _reason(column: ColumnProfile, min_zigzag: float) -> str:
     if named:
         return "" if follows(by_class) else "by its name"
     consecutive = values[0] == 1 and values[-1] == len(values)
-    if consecutive and not AMOUNTS.search(column.name) and zigzag(by_class) > min_zigzag:
+    if consecutive and not named_as_amount(column.name) and zigzag(by_class) > min_zigzag:
         return "its values are in no order that the classes follow"
     return ""
 
