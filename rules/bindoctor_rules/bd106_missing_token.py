@@ -67,8 +67,8 @@ def missing_token(
     """Cells that stand for a missing value are read as values.
 
     Identifiers and running text are left alone ("Missing" is also a film). A negative number that is the only one of
-    its column, in more than `min_negative` of the cells (fewer are impossible-value's) beside `min_distinct` whole
-    numbers from zero on, is noted: -1 is "never called" in the bank marketing data. Of 160 real tables none has such a
+    its column, in more than `min_negative` of the cells (fewer are impossible-value's) beside `min_distinct` numbers
+    from zero on, is noted: -1 is "never called" in the bank marketing data. Of 160 real tables none has such a
     number without that meaning.
 
     ## Why it matters
@@ -141,9 +141,9 @@ def _sentinels(column: ColumnProfile, sentinels: Mapping[str, int], recipe: Reci
 
 
 def _only_negative(column: ColumnProfile, min_negative: float, min_distinct: int) -> tuple[str, int] | None:
-    """Return the one negative number of a column of whole numbers, as written, and its rows."""
+    """Return the one negative number of a column, as written, and its rows."""
     moments, spread = column.moments, column.distribution
-    if moments is None or spread is None or not moments.integer or moments.minimum >= 0:
+    if moments is None or spread is None or not moments.minimum.is_integer() or moments.minimum >= 0:
         return None
     below = spread.highs < 0
     rows = int(spread.totals[below].sum())

@@ -1,15 +1,10 @@
 """A column of numbers is read as text because of a few cells."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bindoctor import Aim, ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._dress import dress_of
 from bindoctor_rules._wording import counted, listed
-
-MAX_READ = 2000
-DRESSED = re.compile(
-    r"[-+]?(?P<sign>[$€£¥₹])?\s?[-+]?(?:\d{1,3}(?P<commas>(?:,\d{3})+)|\d+)(?:\.\d+)?\s?(?P<unit>%|[A-Za-z]{1,10}\.?|[$€£¥₹])?"
-)
 
 CLASSES = ["yes" if i % 3 == 0 else "no" for i in range(100)]
 WEIGHTS = Table({"weight": ["heavy" if i % 25 == 3 else 40 + i * 37 % 53 for i in range(100)], "y": CLASSES})
@@ -69,13 +64,13 @@ def number_as_text(
     - Wickham, H. (2014). Tidy data. Journal of Statistical Software 59(10).
     """
     for column in profile.columns.values():
-        if column.name not in recipe.data.casts and (dressed := _dressed(column, profile, min_parsed, min_distinct)):
+        if column.name not in recipe.data.casts and (dress := dress_of(column, profile, min_parsed, min_distinct)):
             yield Finding(
-                f"'{column.name}' is text, but its cells are numbers with {dressed['dress']}, such as "
-                f"'{dressed['example']}'",
+                f"'{column.name}' is text, but its cells are numbers with {dress['dress']}, such as "
+                f"'{dress['example']}'",
                 Where("column", column.name),
-                {**dressed, "distinct": column.distinct, "min_parsed": min_parsed, "min_distinct": min_distinct},
-                (Fix(f"Write '{column.name}' as plain numbers, without {dressed['dress']}", aim=Aim.ADVISE),),
+                {**dress, "distinct": column.distinct, "min_parsed": min_parsed, "min_distinct": min_distinct},
+                (Fix(f"Write '{column.name}' as plain numbers, without {dress['dress']}", aim=Aim.ADVISE),),
             )
             continue
         tokens = sum(count for text, count in column.tokens if not _is_number(text))
@@ -109,28 +104,6 @@ def number_as_text(
                 ),
             ),
         )
-
-
-def _dressed(column: ColumnProfile, profile: Profile, min_parsed: float, min_distinct: int) -> Mapping[str, str] | None:
-    """Return how the numbers of a text column are dressed, and one of them; None if not all are in one way."""
-    if column.kind == "number" or column.parsed or column.shape or column.identifier or column.distinct < min_distinct:
-        return None
-    texts = [level.value for level in column.levels]
-    if not texts and profile.sample is not None:
-        some = profile.sample.features[column.name].drop_nulls()
-        texts = list(dict.fromkeys(some.head(MAX_READ).to_list()))
-    tokens = {text for text, _ in column.tokens}
-    texts = [text.strip() for text in texts if text.strip() not in tokens]
-    found = [match for text in texts if (match := DRESSED.fullmatch(text))]
-    if len(found) < max(min_distinct, min_parsed * len(texts)):
-        return None
-    signs = {match["sign"] or "" for match in found} - {""}
-    units = {match["unit"] or "" for match in found} - {""}
-    commas = any(match["commas"] for match in found)
-    if len(signs) > 1 or len(units) > 1 or not (signs or units or commas):
-        return None
-    dress = [*signs, *units, *([","] if commas else [])]
-    return {"dress": " and ".join(f"'{part}'" for part in dress), "example": found[0][0]}
 
 
 def _numbers_in(column: ColumnProfile) -> int:
