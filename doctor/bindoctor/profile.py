@@ -28,6 +28,7 @@ IDENTIFIER_NAME = re.compile(
     r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
 )
 TIME_NAME = re.compile(r"(?i:\b|_)(?i:year|yr|date|time|timestamp|day|days|month|week)(?i:\b|_)|[a-z](?:Date|Time)$")
+AMOUNT = re.compile(r"(?=.*[$€£¥₹%,])[-+]?[$€£¥₹]?\s?[-+]?\d[\d,]*(?:\.\d+)?\s?[%$€£¥₹]?")
 
 
 State = Literal["cells", "correlations", "pairs", "repeats", "order", "sample"]
@@ -373,8 +374,8 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     Integers name the row when they rise from row to row, or when none repeats and they fill their range (an index
     that has been shuffled), unless their name says that they are times; integers with gaps and without order may be
     amounts, and count only under a name that says identifier. Texts name the row when hardly any repeats, unless they
-    are dates, mostly numbers, or running text: over 200 characters, or more than eight words on average (the names of
-    the Titanic's passengers have four). Numbers with a fraction never do.
+    are dates, mostly numbers (dollars, per cent and thousands included), or running text: over 200 characters, or more
+    than eight words on average (the names of the Titanic's passengers have four). Numbers with a fraction never do.
     """
     if column.count < MIN_IDENTIFIER_ROWS or column.shape == "date":
         return ""
@@ -383,7 +384,13 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     if column.kind == "text":
         unique = column.distinct >= (MIN_NAMED_UNIQUE_SHARE if named else MIN_UNIQUE_SHARE) * column.count
         numbers = column.parsed >= MIN_NUMBERS_SHARE * column.count
-        if not unique or numbers or column.max_length > MAX_IDENTIFIER_LENGTH or _is_running_text(column):
+        if (
+            not unique
+            or numbers
+            or column.max_length > MAX_IDENTIFIER_LENGTH
+            or _is_running_text(column)
+            or _are_amounts(column)
+        ):
             return ""
         what = "uuids or hex hashes" if column.shape == "uuid" else "texts"
         return f"{distinct} {what} in {column.count} rows"
@@ -407,3 +414,8 @@ def _is_running_text(column: ColumnProfile) -> bool:
         return False
     texts = [level.value for level in (column.levels or column.value_sample)[:MAX_READ_TEXTS]]
     return sum(len(text.split()) for text in texts) > MAX_IDENTIFIER_WORDS * len(texts)
+
+
+def _are_amounts(column: ColumnProfile) -> bool:
+    texts = [level.value.strip() for level in (column.levels or column.value_sample)[:MAX_READ_TEXTS]]
+    return bool(texts) and sum(map(bool, map(AMOUNT.fullmatch, texts))) >= MIN_UNIQUE_SHARE * len(texts)

@@ -16,9 +16,10 @@ ENTITY = re.compile(
     "user|customer|client|patient|member|account|person|subject|household|respondent|employee|student|passenger|row|"
     "record|case|order|transaction|invoice|session|visitor|participant|worker"
 )
-AMOUNTS = re.compile(
-    r"(?i)num|count|number|qty|quantity|total|amount|age\b|year|month|week|day|hour|time|level|grade|rating|score|rank|size|"
-    r"income|salary|price|cost|stage|index|persons|children|kids|education|class\b"
+AMOUNT_WORD = re.compile(
+    "n|nr|num|number|qty|quantity|totals?|amounts?|ages?|agegrp|years?|months?|weeks?|days?|hours?|times?|income|salary|"
+    "price|cost|persons?|people|children|kids|dependents|siblings|education|educ|class|.*(?:count|level|grade|rating|score|"
+    "rank|size|stage|index)s?"
 )
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -35,13 +36,18 @@ def named_as_code(name: str) -> bool:
 
     The head is the last word, digits and plurals aside; an id that names a person, a case or an order is none.
     """
-    words = [word.lower() for word in WORDS.findall(name) if not word.isdigit()]
+    words = _words(name)
     if not words:
         return False
     head = words[-1]
     if head == "id":
         return len(words) > 1 and not ENTITY.fullmatch(words[-2])
     return bool(CODE_HEAD.fullmatch(head))
+
+
+def named_as_amount(name: str) -> bool:
+    """Tell whether a word of a column's name says count, age, grade or another amount or order."""
+    return any(AMOUNT_WORD.fullmatch(word) for word in _words(name))
 
 
 def holds_unknown_code(values: Floats, counts: Counts) -> bool:
@@ -100,6 +106,10 @@ def follows(by_class: Counts) -> bool:
             return False
         trend |= 2 * (fitted - flat) > (len(rows) - 1) * noise
     return trend
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in WORDS.findall(name) if not word.isdigit()]
 
 
 def _turning(share: Floats, rows: Counts) -> list[Floats]:

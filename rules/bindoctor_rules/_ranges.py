@@ -1,6 +1,6 @@
 """Which columns are ranges of another, as age groups are of ages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +48,15 @@ def ranges_of(columns: Mapping[str, ColumnProfile], rows: Rows, *, min_rows: int
 
 
 def _first_look(
-    codes: npt.NDArray[np.int16], order: npt.NDArray[np.int64], likely: npt.NDArray[np.int64], values: Sequence[int]
+    codes: npt.NDArray[np.int16],
+    order: npt.NDArray[np.int64],
+    likely: npt.NDArray[np.int64],
+    values: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Keep the columns that do not change too often along some of the rows."""
     some = codes[np.ix_(order[:: max(1, len(order) // 256)], likely)]
     changes = ((some[1:] != some[:-1]) & (some[1:] >= 0) & (some[:-1] >= 0)).sum(axis=0)
-    kept: npt.NDArray[np.int64] = likely[changes <= np.asarray(values)[likely] - 1]
+    kept: npt.NDArray[np.int64] = likely[changes <= values[likely] - 1]
     return kept
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._dress import dress_of
 from bindoctor_rules._encoding import (
     MAX_LEVELS,
     MIN_LEVELS,
@@ -53,7 +54,7 @@ def high_cardinality(
 
     A level is what has an input of its own: those that the recipe groups as rare count as one. Rows per level are a
     mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, dates
-    to unparsed-date, and numbers that a few cells make text of to missing-token and number-as-text.
+    to unparsed-date, and numbers that are text to missing-token and number-as-text.
 
     ## Why it matters
     An input that is 1 in one training row tells the network which row it is, and a few hundred of them let it learn the
@@ -80,7 +81,11 @@ def high_cardinality(
     ]
     levels = {column.name: one_hot_levels(column, recipe) for column in columns}
     sparse = [c.name for c in columns if is_sparse(c, levels[c.name], min_levels, min_rows_per_level)]
-    crowded = [c for c in columns if c.name in sparse or levels[c.name] > max_levels]
+    crowded = [
+        column
+        for column in columns
+        if (column.name in sparse or levels[column.name] > max_levels) and not dress_of(column, profile)
+    ]
     if not crowded:
         return
     worst = sorted(crowded, key=lambda column: -levels[column.name])

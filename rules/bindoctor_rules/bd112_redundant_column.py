@@ -112,13 +112,13 @@ def redundant_column(
     if len(copies) > max_listed:
         yield _joined(copies, limits, max_listed)
         return
-    for group in copies:
-        unnamed = profile.columns[group.kept].identifier
+    for found in copies:
+        unnamed = profile.columns[found.kept].identifier
         yield Finding(
-            f"{listed(group.names)} {group.how}",
-            Where("recipe", "data.drop") if unnamed else Where("column", group.names[0]),
-            {"columns": [group.kept, *group.names], **limits},
-            (Fix(f"Leave out {listed(group.names)}", {"data.drop+": list(group.names)}),),
+            f"{listed(found.names)} {found.how}",
+            Where("recipe", "data.drop") if unnamed else Where("column", found.names[0]),
+            {"columns": [found.kept, *found.names], **limits},
+            (Fix(f"Leave out {listed(found.names)}", {"data.drop+": list(found.names)}),),
         )
 
 

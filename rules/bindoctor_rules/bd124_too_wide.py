@@ -36,7 +36,7 @@ TOWNS = Table({"town": [f"t{i * 7 % 40}" for i in range(60)], "x": [i * 37 % 61 
     ],
 )
 def too_wide(
-    profile: Profile, recipe: Recipe, *, min_rows_per_input: float = 5.0, min_kept: int = 5, rows_per_kept: int = 10
+    profile: Profile, recipe: Recipe, *, min_rows_per_input: float = 5.0, min_kept: int = 5, min_rows_per_kept: int = 10
 ) -> Iterator[Finding]:
     """There are fewer than five rows for each input, and nothing selects among the inputs or shrinks their weights.
 
@@ -73,7 +73,7 @@ def too_wide(
     selected = min(inputs, keep) if keep else inputs
     if selected * min_rows_per_input <= rows or (not trees and (recipe.optimizer.l1 or recipe.optimizer.weight_decay)):
         return
-    kept = max(min_kept, rows // rows_per_kept)
+    kept = max(min_kept, rows // min_rows_per_kept)
     fixes = [] if kept >= selected else [Fix(f"Keep the {kept} inputs that differ most", {"features.keep": kept})]
     if not trees:
         fixes.extend(sorted(penalties(recipe), key=lambda fix: "optimizer.l1" not in fix.edits))
@@ -87,7 +87,7 @@ def too_wide(
             "rows": rows,
             "min_rows_per_input": min_rows_per_input,
             "min_kept": min_kept,
-            "rows_per_kept": rows_per_kept,
+            "min_rows_per_kept": min_rows_per_kept,
         },
         tuple(fixes),
         severity=Severity.NOTE if trees else Severity.WARNING,

@@ -18,9 +18,10 @@ from bindoctor import (
     example,
     rule,
 )
-from bindoctor_rules._codes import AMOUNTS, MAX_CODED_LEVELS, follows, holds_unknown_code, named_as_code, zigzag
+from bindoctor_rules._codes import MAX_CODED_LEVELS, follows, holds_unknown_code, named_as_amount, named_as_code, zigzag
 from bindoctor_rules._dates import days_of_numbers
 from bindoctor_rules._encoding import MIN_LEVELS, MIN_ROWS_PER_LEVEL
+from bindoctor_rules._ranges import ranges_of
 from bindoctor_rules._wording import listed
 
 MANY = 60
@@ -61,7 +62,9 @@ SALES = Table({"store_sales": [i * 37 % 211 for i in range(400)], "y": CLASSES})
         example("amounts of a store", SALES, Recipe()),
     ],
 )
-def coded_category(profile: Profile, recipe: Recipe, *, min_zigzag: float = 0.0) -> Iterator[Finding]:
+def coded_category(
+    profile: Profile, recipe: Recipe, *, min_zigzag: float = 0.0, min_rows: int = 10
+) -> Iterator[Finding]:
     """Whole numbers that are codes (postal codes, regions, types) are treated as amounts.
 
     Three kinds of evidence count. The head of the name says code ("ZIP Code", "vehicle_model_id", "MOSTYPE", but not
@@ -69,7 +72,8 @@ def coded_category(profile: Profile, recipe: Recipe, *, min_zigzag: float = 0.0)
     class shares go up and down along them by more than noise: with three or four values they are not monotone, with
     five to twelve they turn more than once, by the Bayesian information criterion (more than `min_zigzag`). Or a few
     consecutive numbers are followed by an 8, 9, 88, 98 or 99 apart from them, the "unknown" of code books. Columns
-    whose name says count, age or grade are judged by no shape, flags of two values not at all.
+    whose name says count, age or grade are judged by no shape; flags of two values, and ranges of another column (with
+    `min_rows` rows outside of the commonest, as in redundant-column), not at all.
 
     The shape alone is no proof: on 160 real tables ages and prices of fifty values zigzag as much as codes do, which
     is why only a few consecutive numbers are judged by it. Found there: the ZIP codes of the Universal Bank data,
@@ -90,6 +94,9 @@ def coded_category(profile: Profile, recipe: Recipe, *, min_zigzag: float = 0.0)
     - Robertson, T., Wright, F. T., & Dykstra, R. L. (1988). Order Restricted Statistical Inference. Wiley.
     """
     reasons = {c.name: reason for c in profile.numbers if (reason := _reason(c, min_zigzag))}
+    if profile.sample and any(profile.columns[name].distinct <= MAX_CODED_LEVELS for name in reasons):
+        for _, name in ranges_of({c.name: c for c in profile.numbers}, profile.sample, min_rows=min_rows):
+            reasons.pop(name, None)
     if not reasons:
         return
     names = list(reasons)
@@ -107,6 +114,7 @@ def coded_category(profile: Profile, recipe: Recipe, *, min_zigzag: float = 0.0)
             "reasons": reasons,
             "levels": {name: profile.columns[name].distinct for name in names},
             "min_zigzag": min_zigzag,
+            "min_rows": min_rows,
         },
         tuple(fixes),
         Confidence.MEDIUM,
@@ -129,7 +137,7 @@ def _reason(column: ColumnProfile, min_zigzag: float) -> str:
     if named:
         return "" if follows(by_class) else "by its name"
     consecutive = values[0] == 1 and values[-1] == len(values)
-    if consecutive and not AMOUNTS.search(column.name) and zigzag(by_class) > min_zigzag:
+    if consecutive and not named_as_amount(column.name) and zigzag(by_class) > min_zigzag:
         return "its values are in no order that the classes follow"
     return ""
 
