@@ -15,7 +15,7 @@ CONFLICTS = Table({"x": PAIRS, "y": ["no" if i < 10 and i % 2 else "yes" if i < 
     flags=[
         example(
             "five pairs of equal rows with both labels",
-CONFLICTS,
+            CONFLICTS,
             Recipe(),
             says="10 rows have the features of a row with another label: every model gets at least 5 of 100",
         ),
