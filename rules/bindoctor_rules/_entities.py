@@ -32,6 +32,7 @@ MIN_LIKENESS = 0.5
 MAX_FEATURES = 200
 PERMUTATIONS = 30
 
+Kind = Literal["person", "thing", ""]
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class Agreement:
     z: float
 
 
-def entity_kind(column: ColumnProfile) -> Literal["person", "thing", ""]:
+def entity_kind(column: ColumnProfile) -> Kind:
     """Tell whether a column's name says that it names people, or other things that have rows of their own."""
     word = re.sub(r"[\W_]+", "", column.name).lower()
     bare = column.distinct >= MIN_BARE_VALUES

@@ -1,7 +1,6 @@
 """Rows of one person or thing stand on both sides of the split."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 from bindoctor import (
     Aim,
@@ -20,7 +19,7 @@ from bindoctor import (
     example,
     rule,
 )
-from bindoctor_rules._entities import Groups, alike_columns, can_repeat, entity_kind, label_agreement
+from bindoctor_rules._entities import Groups, Kind, alike_columns, can_repeat, entity_kind, label_agreement
 from bindoctor_rules._wording import counted, listed
 
 MAX_UNNAMED = 50
@@ -102,8 +101,8 @@ def group_leak(
     (kappa of the pairs at least `min_kappa`, `min_z` standard deviations beyond labels in random order), or at least
     `min_alike` of the other columns are alike within a value (intraclass correlation of at least one half). With either
     for people, it is an error; with both for things, a warning; otherwise a note. Where no column has such a name, one
-    with up to `max_rows_per_value` rows a value needs both, and is a note. Up to 20 000 sampled rows are looked at.
-    Where parts are given, only values on both sides count.
+    with up to `max_rows_per_value` rows a value needs both, and is a note below twice `min_kappa`. Up to 20 000 sampled
+    rows are looked at. Where parts are given, only values on both sides count.
 
     Measured on 32 real sets: tickets of the Titanic data (kappa 0.45, 6 of 11 columns alike) and aircraft of the flight
     delays (0.38, 5 of 10) are warnings, users of the taxi data (0.07, 3 of 13) a note, and the seller's rating of the
@@ -139,7 +138,7 @@ def group_leak(
         similar = len(alike) >= max(2, min_alike * every)
         if not (kind or similar):
             continue
-        severity = _severity(kind, agrees, similar)
+        severity = _severity(kind, agrees, similar, sure=agreement.kappa >= 2 * min_kappa)
         measured = {
             "values": column.distinct,
             "rows": column.count,
@@ -154,14 +153,11 @@ def group_leak(
             "min_alike": min_alike,
             "max_rows_per_value": max_rows_per_value,
         }
-        known = [
-            words
-            for words, holds in (
-                (f"the same label far more often than at random (kappa {agreement.kappa:.2f})", agrees),
-                (f"much the same {listed(alike)}", similar),
-            )
-            if holds
-        ]
+        known = []
+        if agrees:
+            known.append(f"the same label far more often than at random (kappa {agreement.kappa:.2f})")
+        if similar:
+            known.append(f"much the same {listed(alike)}")
         why = f", and these have {' and '.join(known)}" if known else ""
         confidence = Confidence.HIGH if kind and known else Confidence.MEDIUM
         if parts:
@@ -179,10 +175,10 @@ def group_leak(
         )
 
 
-def _severity(kind: Literal["person", "thing", ""], agrees: bool, similar: bool) -> Severity:
+def _severity(kind: Kind, agrees: bool, similar: bool, *, sure: bool) -> Severity:
     if kind == "person" and (agrees or similar):
         return Severity.ERROR
-    return Severity.WARNING if kind and agrees and similar else Severity.NOTE
+    return Severity.WARNING if agrees and similar and (kind or sure) else Severity.NOTE
 
 
 def _across(

@@ -95,7 +95,8 @@ def order_drift(
         return
     mix = blocks.class_counts / np.maximum(blocks.class_counts.sum(axis=0), 1)
     columns = [profile.columns[name] for name in blocks.columns]
-    looked_at = [(i, c) for i, c in enumerate(columns) if not (c.constant or c.identifier or c.name == split.time)]
+    times = [c.name for c in columns if is_time(c, blocks)]
+    looked_at = [(i, c) for i, c in enumerate(columns) if not (c.constant or c.identifier or c.name in times)]
     drifts = {}
     for position, column in looked_at:
         share, p = _between(column, blocks, position, mix, profile.class_counts)
@@ -106,7 +107,6 @@ def order_drift(
     names = sorted(drifts, key=lambda name: -drifts[name])
     shown = ", ".join(f"'{name}' ({drifts[name]:.0%})" for name in names[1:4])
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    times = [name for name in names if is_time(profile.columns[name])]
     change = "changes" if len(names) == 1 else "change"
     yield Finding(
         f"{len(names)} of {counted(len(looked_at), 'number column')} {change} along the file: "
