@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Table, Where, counts, example, rule
+from bindoctor import Aim, Finding, Fix, Parts, Profile, Recipe, Severity, Table, Where, counts, example, rule
 from bindoctor_rules._imbalance import rare_limit
 
 FOLDS = Recipe().edited({"split.kind": "folds"})
@@ -29,10 +29,17 @@ VISITS = Table({"customer": [i // 3 for i in range(300)], "y": [i % 30 == 0 for 
         example("exactly at the limit", counts(no=800, yes=200), Recipe()),
         example("split by group", VISITS, GROUPED),
         example("the last rows are kept back, not random ones", RARE, IN_ORDER),
+        example("a column says which rows are kept back", VISITS, Recipe().edited({"split.column": "customer"})),
+        example("the user gives a part", RARE, Recipe(), test=counts(no=485, yes=15)),
     ],
 )
 def unstratified_split(
-    profile: Profile, recipe: Recipe, *, min_share: float = 0.2, max_swing: float = 0.1
+    profile: Profile,
+    recipe: Recipe,
+    parts: Parts | None = None,
+    *,
+    min_share: float = 0.2,
+    max_swing: float = 0.1,
 ) -> Iterator[Finding]:
     """A class is rare, and the random split does not keep its share the same in every part.
 
@@ -45,15 +52,16 @@ def unstratified_split(
     two runs of the same recipe differ for no reason, and a part may hold hardly any of them. Stratifying costs nothing.
 
     ## When to ignore it
-    When the split is not yours to choose. Splits by group or by time are passed over.
+    When the split is not yours to choose. Splits by group, by time and by a column are passed over, and so is every
+    split when a validation or test part is given.
 
     ## References
     - Kohavi, R. (1995). A study of cross-validation and bootstrap for accuracy estimation and model selection. IJCAI.
     - scikit-learn user guide, "Cross-validation iterators with stratification based on class labels".
     """
     split, limit = recipe.split, rare_limit(profile, min_share)
-    handled = split.stratify or split.group or split.time or not split.shuffle
-    if handled or profile.rare_share >= limit:
+    handled = split.stratify or split.group or split.time or split.column or not split.shuffle
+    if parts or handled or profile.rare_share >= limit:
         return
     share = split.valid if split.kind == "holdout" else 1 / split.folds
     part = share * profile.labelled

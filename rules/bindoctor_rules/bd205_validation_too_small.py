@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Where, counts, example, rule
+from bindoctor import Aim, Finding, Fix, Part, Parts, Profile, Recipe, Severity, Where, counts, example, rule
 from bindoctor_rules._imbalance import (
     MIN_RARE_ROWS,
     MIN_RARE_VALIDATION_ROWS,
@@ -45,14 +45,24 @@ def _spread(score: str, rare: float, common: float) -> float:
         example("folds, once", counts(no=90, yes=60), FOLDS, says="150 rows (60 'yes') kept back"),
         example("judged by accuracy", counts(no=220, yes=80), BY_ACCURACY, says="accuracy to ±0.1 only"),
         example("judged by balanced accuracy", counts(no=220, yes=80), BY_RECALL, says="balanced-accuracy to ±0.11"),
+        example(
+            "a small test part",
+            counts(no=6000, yes=4000),
+            Recipe(),
+            test=counts(no=36, yes=24),
+            says="the 60 rows (24 'yes') of the test part measure roc-auc to ±0.12 only",
+        ),
     ],
     passes=[
+        example("a part of many rows", counts(no=220, yes=80), Recipe(), test=counts(no=6000, yes=4000)),
         example("enough rows", counts(no=6000, yes=4000), Recipe()),
         example("folds keep every row back once", counts(no=700, yes=300), FOLDS),
         example("folds, repeated", counts(no=90, yes=60), REPEATED),
     ],
 )
-def validation_too_small(profile: Profile, recipe: Recipe, *, max_half_width: float = 0.05) -> Iterator[Finding]:
+def validation_too_small(
+    profile: Profile, recipe: Recipe, parts: Parts | None = None, *, max_half_width: float = 0.05
+) -> Iterator[Finding]:
     """The rows kept back cannot resolve the differences that model choices make.
 
     The half-width of the 95% interval is computed for an assumed score of 0.8: binomial for accuracy; for balanced
@@ -74,13 +84,17 @@ def validation_too_small(profile: Profile, recipe: Recipe, *, max_half_width: fl
       (ROC) curve. Radiology 143(1).
     - Varoquaux, G. (2018). Cross-validation failure: small sample sizes lead to large error bars. NeuroImage 180.
     """
+    score = "roc-auc" if recipe.decide.score == "auto" else recipe.decide.score
+    if parts:
+        for part in parts.given:
+            yield from _small_part(part, score, max_half_width)
+        return
     split = recipe.split
-    if is_repeated(recipe):
+    if split.column or is_repeated(recipe):
         return
     share = split.valid if split.kind == "holdout" else 1.0
     rare = max(share * profile.rare_count, 1.0)
     common = max(share * (profile.labelled - profile.rare_count), 1.0)
-    score = "roc-auc" if recipe.decide.score == "auto" else recipe.decide.score
     half = 1.96 * _spread(score, rare, common)
     if half <= max_half_width:
         return
@@ -96,3 +110,26 @@ def validation_too_small(profile: Profile, recipe: Recipe, *, max_half_width: fl
         (Fix("Keep every row back once, in 5 folds repeated 5 times", repeats, Aim.CORRECT),),
         severity=None if half >= 2 * max_half_width and not known else Severity.NOTE,
     )
+
+
+def _small_part(part: Part, score: str, max_half_width: float) -> Iterator[Finding]:
+    counts = {label: count for label, count in part.classes.items() if count}
+    if len(counts) < 2:
+        return
+    label = min(counts, key=lambda name: counts[name])
+    rare, rows = counts[label], sum(counts.values())
+    half = 1.96 * _spread(score, rare, rows - rare)
+    if half > max_half_width:
+        yield Finding(
+            f"the {rows} rows ({rare} {label!r}) of the {part.long_name} measure {score} to ±{half:.2g} only (at "
+            f"{ASSUMED})",
+            Where("split", part.name),
+            {"half_width": half, "max_half_width": max_half_width, "rare": rare, "kept_back": rows},
+            (
+                Fix(
+                    "Keep more rows apart, or give no part and keep every row back once in repeated folds",
+                    aim=Aim.ADVISE,
+                ),
+            ),
+            severity=None if half >= 2 * max_half_width else Severity.NOTE,
+        )
