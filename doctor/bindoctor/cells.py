@@ -10,11 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from bindoctor.cleaning import outside, tidied
-from bindoctor.hashing import encode, hash_cells, text_hash
+from bindoctor.hashing import KeyTable, encode, hash_cells, text_hash
 from bindoctor.recipe import Data
 
 PROBED_CELLS = 64
 MAX_CODED_SHARE = 0.125
+MAX_SEEN = 8192
 
 FIRST_INEXACT = 2.0**53
 MANY_DIGITS = r"^\s*[-+]?\d{16,}\s*$"
@@ -30,12 +31,14 @@ class Cells:
             text.
         coded: the column as numbers into its distinct cells, where it was worth finding them.
         plain: whether every cell is known to be missing or a number without blanks around it.
+        renamed: whether texts have been changed, as those of tidy columns are.
     """
 
     written: pl.Series
     numbers: pl.Series
     coded: "Coded | None" = None
     plain: bool = False
+    renamed: bool = False
 
     def __len__(self) -> int:
         return len(self.written)
@@ -55,12 +58,17 @@ class Cells:
         return self.written.str.strip_chars()
 
     @cached_property
-    def padded(self) -> npt.NDArray[np.bool_]:
-        """Tell which cells have blanks around them, shape (n,)."""
+    def padded(self) -> int:
+        """Return how many cells have blanks around them."""
         if self.plain:
-            return np.zeros(len(self), dtype=np.bool_)
-        if self.coded is not None:
-            return self.coded.distinct.padded[self.coded.number]
+            return 0
+        if self.coded is None:
+            return int(self._is_padded.sum())
+        distinct, number = self.coded.distinct, self.coded.number
+        return int(distinct._is_padded[number].sum()) if distinct._is_padded.any() else 0
+
+    @cached_property
+    def _is_padded(self) -> npt.NDArray[np.bool_]:
         return (self.stripped.str.len_bytes() != self.written.str.len_bytes()).fill_null(False).to_numpy()
 
     @cached_property
@@ -84,26 +92,46 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Cells by number: ``distinct`` holds m of them (equal ones may be there twice), ``number`` is of shape (n,)."""
+    """Cells by number: ``distinct`` holds m different ones, ``number`` is of shape (n,).
+
+    Chunks of one selection share ``distinct`` as long as no new cell turns up.
+    """
 
     distinct: Cells
     number: npt.NDArray[np.int64]
 
 
-def read_frame(frame: pl.DataFrame, names: Iterable[str], data: Data) -> dict[str, Cells]:
-    """Read some columns' cells as ``read_cells`` does."""
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The distinct cells of a column that have been read so far."""
+
+    table: KeyTable
+    texts: pl.Series
+    distinct: Cells
+
+
+def read_frame(frame: pl.DataFrame, names: Iterable[str], data: Data, seen: dict[str, Seen]) -> dict[str, Cells]:
+    """Read some columns' cells as ``read_cells`` does.
+
+    Args:
+        frame: cells as text.
+        names: the columns to read.
+        data: how to read them.
+        seen: what was read of earlier frames by column; brought up to date.
+    """
     cast = pl.col(name for name in names if _may_be_plain(frame[name], data)).cast(pl.Float64, strict=False)
     # One call for all columns that look like numbers: a call for each costs as much as a small piece's casting.
     numbers = frame.select(cast)
+    plain = set(numbers.columns)
     found = {}
     for name in names:
         column = frame[name]
-        if name in numbers.columns:
+        if name in plain:
             finite = _finite(numbers[name], column)
             if finite.null_count() == column.null_count():
                 found[name] = Cells(column, finite, plain=True)
                 continue
-        found[name] = read_cells(column, data)
+        found[name] = read_cells(column, data, seen)
     return found
 
 
@@ -116,7 +144,7 @@ def _may_be_plain(column: pl.Series, data: Data) -> bool:
     return probe.cast(pl.Float64, strict=False).null_count() == probe.null_count() < len(probe)
 
 
-def read_cells(column: pl.Series, data: Data) -> Cells:
+def read_cells(column: pl.Series, data: Data, seen: dict[str, Seen] | None = None) -> Cells:
     """Read one column's cells.
 
     A cell is missing when it is blank, when it is one of the missing tokens or of its column's missing values (compared
@@ -125,16 +153,33 @@ def read_cells(column: pl.Series, data: Data) -> Cells:
     decimal numbers are numbers: "nan" and "inf" are text, and so are whole numbers of so many digits that a float loses
     some. Texts of tidy columns are read tidied.
     """
-    positions, number = encode(text_hash(column))
+    hashes = text_hash(column)
+    known = (seen or {}).get(column.name)
+    if known is not None:
+        number, new = known.table.find(hashes)
+        if not len(new):
+            return _coded(column, known, number)
+    positions, number = encode(hashes)
     if len(positions) > MAX_CODED_SHARE * len(column):
         return _read_each(column, data)
     # What is said of a cell is said of all cells with the same text, so few distinct ones are read once.
-    few = column.gather(positions)
-    distinct = _read_each(few, data)
-    written = column
-    if not distinct.written.equals(few):
-        written = distinct.written.gather(number)
-    numbers = pl.repeat(None, len(column), dtype=pl.Float64, eager=True)
+    keys, texts = hashes[positions], column.gather(positions)
+    if known is not None:
+        keys, texts = np.concatenate([known.table.keys, keys]), pl.concat([known.texts, texts])
+    keys, firsts = np.unique(keys, return_index=True)
+    texts = texts.gather(firsts)
+    now = Seen(KeyTable(keys), texts, _read_each(texts, data))
+    if seen is not None and len(keys) <= MAX_SEEN:
+        seen[column.name] = now
+    number, _ = now.table.find(hashes)
+    return _coded(column, now, number)
+
+
+def _coded(column: pl.Series, seen: Seen, number: npt.NDArray[np.int64]) -> Cells:
+    distinct = seen.distinct
+    changed = distinct.written.null_count() > seen.texts.null_count() or distinct.renamed
+    written = distinct.written.gather(number) if changed else column
+    numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(column))
     if distinct.numbers.null_count() < len(distinct):
         numbers = distinct.numbers.gather(number)
     return Cells(written, numbers, Coded(distinct, number))
@@ -161,7 +206,7 @@ def _read_each(column: pl.Series, data: Data) -> Cells:
         written = _without(written, numbers.is_null())
     if cast == "text":
         numbers = pl.repeat(None, len(written), dtype=pl.Float64, eager=True)
-    return Cells(written, numbers)
+    return Cells(written, numbers, renamed=column.name in data.tidy)
 
 
 def _parse(texts: pl.Series) -> pl.Series:

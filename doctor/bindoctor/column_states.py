@@ -32,7 +32,7 @@ class Limits:
     """
 
     levels: int = 4096
-    hashes: int = 16_384
+    hashes: int = 4096
     sample: int = 1024
     octave_bits: int = 8
 
@@ -112,8 +112,7 @@ class ColumnState:
         self.digest = (self.digest + int(np.dot(hashes, rows.hashes))) % 2**64
         self.parsed += len(cells) - cells.numbers.null_count()
         self.count += len(cells) - len(absent)
-        if not cells.plain:
-            self.padded += int(np.count_nonzero(cells.padded))
+        self.padded += cells.padded
         if len(absent) < len(cells):
             self._take_values(cells, hashes, rows, z, absent)
 
@@ -138,7 +137,7 @@ class ColumnState:
 
     def _take_values(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, absent: Counts) -> None:
         if not isinstance(self.values, Sketch):
-            levels = count_levels(cells, hashes, rows, most=self.limits.levels)
+            levels = count_levels(cells, hashes, rows, most=self.limits.levels, known=self.values)
             if levels is not None:
                 self._merge_values(levels)
                 return

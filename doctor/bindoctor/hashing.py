@@ -65,6 +65,30 @@ def encode(hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]
     return positions, number[holder_of]
 
 
+class KeyTable:
+    """Finds hashes among m known ones, most of them with one look."""
+
+    def __init__(self, keys: Hashes) -> None:
+        """Keep the known hashes, which must differ."""
+        self.keys = keys
+        self._holder = np.zeros(1 << SLOT_BITS, dtype=np.int64)
+        self._holder[(keys >> np.uint64(64 - SLOT_BITS)).view(np.int64)] = np.arange(len(keys))
+        self._order = np.argsort(keys)
+
+    def find(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the position of each hash among the keys, shape (n,), and which of them are none of the keys."""
+        if not len(self.keys):
+            return np.zeros(len(hashes), dtype=np.int64), np.arange(len(hashes))
+        found = self._holder[(hashes >> np.uint64(64 - SLOT_BITS)).view(np.int64)]
+        rest = np.flatnonzero(self.keys[found] != hashes)
+        if len(rest):
+            # Another key holds the slot, or there is no such key.
+            at = np.searchsorted(self.keys, hashes[rest], sorter=self._order)
+            found[rest] = self._order[np.minimum(at, len(self.keys) - 1)]
+            rest = rest[self.keys[found[rest]] != hashes[rest]]
+        return found, rest
+
+
 def hash_rows(columns: Iterable[Hashes], rows: int) -> Hashes:
     """Combine the hashes of a row's cells, each (n,), into one, shape (n,); the order of the columns matters."""
     combined, term = np.zeros(rows, dtype=np.uint64), np.empty(rows, dtype=np.uint64)

@@ -9,7 +9,7 @@ import polars as pl
 
 from bindoctor.bins import Counts, Floats
 from bindoctor.cells import Cells
-from bindoctor.hashing import Hashes, encode
+from bindoctor.hashing import Hashes, KeyTable, encode
 
 LOW_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -33,8 +33,20 @@ class Levels:
     counts: Counts
     row_sums: Hashes
 
+    @cached_property
+    def table(self) -> KeyTable:
+        """Return what finds cells among the levels."""
+        return KeyTable(self.keys)
+
     def merged(self, other: "Levels") -> "Levels":
         """Return the counts of both; their class codes must be the same."""
+        if self.keys is other.keys:
+            first_rows = np.minimum(self.first_rows, other.first_rows)
+            levels = Levels(
+                self.keys, self.texts, first_rows, self.counts + other.counts, self.row_sums + other.row_sums
+            )
+            levels.__dict__["table"] = self.table
+            return levels
         keys, level = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
         first_rows = np.concatenate([self.first_rows, other.first_rows])
         earliest = np.lexsort([first_rows, level])
@@ -100,19 +112,33 @@ class RowCodes:
         return low + (high << HALF)
 
 
-def count_levels(cells: Cells, hashes: Hashes, rows: RowCodes, *, most: int) -> Levels | None:
-    """Count the distinct cells of a chunk that are not missing, or return None when there are more than ``most``."""
+def count_levels(
+    cells: Cells, hashes: Hashes, rows: RowCodes, *, most: int, known: Levels | None = None
+) -> Levels | None:
+    """Count the distinct cells of a chunk that are not missing, or return None when there are more than ``most``.
+
+    Args:
+        cells: n cells of a column.
+        hashes: a hash of each, shape (n,).
+        rows: what they are counted by.
+        most: the limit.
+        known: levels that the cells are probably of; then nothing has to be sorted.
+    """
     if cells.coded is not None:
-        number, positions = cells.coded.number, None
-        keys, texts = cells.coded.distinct.hashes, cells.coded.distinct.written
+        number, keys, texts = cells.coded.number, cells.coded.distinct.hashes, cells.coded.distinct.written
         first_rows = np.full(len(keys), len(number), dtype=np.int64)
         first_rows[number[::-1]] = np.arange(len(number) - 1, -1, -1)
     else:
+        if known is not None and not cells.written.null_count():
+            number, new = known.table.find(hashes)
+            if not len(new):
+                counts = np.bincount(rows.codes * len(known.keys) + number, minlength=rows.size * len(known.keys))
+                sums = rows.hash_sums(number, len(known.keys))
+                return Levels(known.keys, known.texts, known.first_rows, counts.reshape(rows.size, -1), sums)
         positions, number = encode(hashes)
         if len(positions) > 4 * most:
             return None
-        keys, texts = hashes[positions], cells.written.gather(positions)
-        first_rows = positions
+        keys, texts, first_rows = hashes[positions], cells.written.gather(positions), positions
     m = len(keys)
     counts = np.bincount(rows.codes * m + number, minlength=rows.size * m).reshape(rows.size, m)
     sums = rows.hash_sums(number, m)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bindoctor.cells import Cells, read_cells, read_frame
+from bindoctor.cells import Cells, Seen, read_cells, read_frame
 from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.hashing import hash_rows
@@ -137,16 +137,18 @@ class Selection:
         self._unwanted = _unwanted_rows(dataset, recipe)
         self._held_out: HeldOut | None = None
         self._indices = indices
+        # Threads may replace an entry by one that knows less; it is read anew then, and never wrong.
+        self._known: dict[str, Seen] = {}
         self._first = 0
         self._seen = np.empty(0, dtype=np.uint64)
 
     def read(self, frame: pl.DataFrame) -> Chunk:
         """Return a piece's cells as the recipe reads them; its rows are numbered from 0."""
-        cells = read_frame(frame, dict.fromkeys([*self._features, *self._others]), self._data)
+        cells = read_frame(frame, dict.fromkeys([*self._features, *self._others]), self._data, self._known)
         return Chunk(
             {name: cells[name] for name in self._features},
             {name: cells[name] for name in self._others},
-            read_labels(frame[self._dataset.target], self._data),
+            read_labels(frame[self._dataset.target], self._data, self._known),
             np.arange(frame.height, dtype=np.int64),
         )
 
@@ -197,9 +199,9 @@ def _indices_of(columns: Mapping[str, Cells]) -> frozenset[str]:
     return frozenset(found)
 
 
-def read_labels(column: pl.Series, data: Data) -> pl.Series:
+def read_labels(column: pl.Series, data: Data, seen: dict[str, Seen] | None = None) -> pl.Series:
     """Return a target's cells as stripped, renamed text."""
-    labels = read_cells(column, data).stripped
+    labels = read_cells(column, data, seen).stripped
     return labels.replace(data.target_levels) if data.target_levels else labels
 
 

@@ -94,11 +94,14 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
         return None
     if layout.header and len(names) > 1 and layout.names[-1] and (frame[ends[0]] == layout.names[-1]).any():
         return None if _headers(text, layout) else frame
-    # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without quotes
-    # the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
-    if b'"' not in text and not frame[ends[-1]].null_count():
-        delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
-        return frame if delimiters == frame.height * (len(names) - 1) else None
+    # Polars refuses long rows and fills short ones with nulls in silence: a last field in every row proves them whole.
+    # Reading some columns only, it cuts long rows in silence too; then, without quotes, the number of delimiters tells.
+    if not frame[ends[-1]].null_count():
+        if wanted == names:
+            return frame
+        if b'"' not in text:
+            delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
+            return frame if delimiters == frame.height * (len(names) - 1) else None
     fields = row_shapes(text, layout.delimiter).fields
     return frame if len(fields) == frame.height and (fields == len(names)).all() else None
 

@@ -16,9 +16,9 @@ from bindoctor.readers.sniff import Layout
 from bindoctor.readers.streams import ByteStream
 
 BLOCK_BYTES = 4 << 20
-MAX_BLOCK_BYTES = 32 << 20
+MAX_BLOCK_BYTES = 12 << 20
 MAX_ROW_BYTES = 64 << 20
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 65_536
 
 
 @dataclass
