@@ -90,7 +90,7 @@ def _cells(rows: Rows, names: Sequence[str]) -> _Cells:
 def _repeats(keys: Hashes) -> Counts:
     """Return the positions whose key occurs before."""
     order = np.argsort(keys, kind="stable")
-    return order[1:][keys[order[1:]] == keys[order[:-1]]]
+    return np.asarray(order[1:][keys[order[1:]] == keys[order[:-1]]])
 
 
 def _rounded(

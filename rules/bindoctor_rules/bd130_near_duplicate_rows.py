@@ -18,9 +18,11 @@ SIZES = {
     for name, step in zip("abcdefgh", (37, 53, 71, 89, 97, 113, 131, 149), strict=True)
 }
 ONE_FIELD = Table(
-    {name: [*x, *(v + (name == "b") for v in x[:6])] for name, x in SIZES.items()} | {"y": CLASSES + CLASSES[:6]}
+    {name: [*x, *(v + (name == "b") for v in x[1:7])] for name, x in SIZES.items()} | {"y": CLASSES + CLASSES[1:7]}
 )
-ROUNDED = Table({name: [*x, *(round(v, 1) for v in x[:6])] for name, x in SIZES.items()} | {"y": CLASSES + CLASSES[:6]})
+ROUNDED = Table(
+    {name: [*x, *(round(v, 1) for v in x[1:7])] for name, x in SIZES.items()} | {"y": CLASSES + CLASSES[1:7]}
+)
 COARSE = Table(
     {f"q{j}": [i * (j + 3) * 7 % 13 % 4 for i in range(120)] for j in range(5)} | {"y": CLASSES},
 )
