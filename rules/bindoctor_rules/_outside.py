@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bindoctor import ColumnProfile
 from bindoctor_rules._isolated import Isolated, isolated
@@ -44,9 +45,11 @@ class Outside:
     ratio: float
     by_chance: float
 
-    def holds(self, value: float) -> bool:
-        """Tell whether a value of the column is outside."""
-        return (self.low is not None and value < self.low) or (self.high is not None and value > self.high)
+    def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Tell which values of the column are outside."""
+        below = values < (-math.inf if self.low is None else self.low)
+        above = values > (math.inf if self.high is None else self.high)
+        return np.asarray(below | above)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,8 +25,7 @@ def counted_values(column: ColumnProfile, *, without_tokens: bool = False) -> tu
         values[0], values[-1] = moments.minimum, moments.maximum
     kept = counts > 0
     if without_tokens and column.tokens:
-        codes = [number for text, _ in column.tokens if math.isfinite(number := as_number(text))]
-        kept &= ~np.isin(values, codes)
+        kept &= ~np.isin(values, codes_of(column))
     return values[kept], counts[kept]
 
 
@@ -37,8 +36,12 @@ def quantiles(values: Floats, counts: Counts, *shares: float) -> tuple[float, ..
     return tuple(float(value) for value in values[np.minimum(at, len(values) - 1)])
 
 
-def as_number(text: str) -> float:
-    """Return the number that a cell says, NaN if it says none."""
+def codes_of(column: ColumnProfile) -> list[float]:
+    """Return the numbers of a column that stand for a missing value, which are another rule's."""
+    return [number for text, _ in column.tokens if math.isfinite(number := _as_number(text))]
+
+
+def _as_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:

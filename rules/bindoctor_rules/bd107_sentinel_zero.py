@@ -40,6 +40,7 @@ class Apart:
 @rule(
     "BD107",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example(
             "blood pressure 0",

@@ -47,6 +47,7 @@ class Indicator:
 @rule(
     "BD108",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example(
             "refused more often by one class",

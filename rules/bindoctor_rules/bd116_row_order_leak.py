@@ -18,6 +18,7 @@ APPENDED = Table({"size": SIZES, "y": SORTED})
 @rule(
     "BD116",
     severity=Severity.ERROR,
+    scans=("cells", "order", "sample"),
     flags=[
         example(
             "a row number in a sorted file",

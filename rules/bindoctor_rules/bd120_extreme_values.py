@@ -3,7 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from bindoctor import (
     ColumnProfile,
@@ -12,18 +16,18 @@ from bindoctor import (
     Fix,
     Profile,
     Recipe,
-    RowList,
     Severity,
     Table,
     Where,
     example,
     rule,
 )
+from bindoctor_rules._far_rows import rows_with
 from bindoctor_rules._missing import with_imputer
 from bindoctor_rules._outside import Limits, Outside, outside_values
+from bindoctor_rules._spread import Floats, codes_of
 from bindoctor_rules._wording import counted
 
-MAX_LISTED = 100
 SIDES = 3
 
 CLASSES = ["yes" if i % 3 == 0 else "no" for i in range(200)]
@@ -38,6 +42,7 @@ INCOMES = Table({"income": [round(1000 * 1.06 ** (i * 37 % 200)) for i in range(
 @rule(
     "BD120",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example(
             "the decimal point lost",
@@ -130,22 +135,12 @@ def extreme_values(
             tuple(_fixes(column, outside, recipe)),
             Confidence.MEDIUM,
             Severity.NOTE if recipe.model.kind == "gradient-boosting" else None,
-            _rows(column, outside),
+            rows_with(profile, column.name, partial(_far, column=column, outside=outside)),
         )
 
 
-def _rows(column: ColumnProfile, outside: Outside) -> RowList:
-    """List the rows that the scan kept; it counts all, and keeps the 128 furthest on a side."""
-    moments = column.moments
-    if moments is None:
-        return RowList(outside.count)
-    tokens = {text for text, _ in column.tokens}
-    rows = [
-        row
-        for value, row in (*moments.extremes.smallest, *moments.extremes.largest)
-        if outside.holds(value) and f"{value:.0f}" not in tokens
-    ]
-    return RowList(outside.count, tuple(sorted(set(rows))[:MAX_LISTED]))
+def _far(values: Floats, *, column: ColumnProfile, outside: Outside) -> npt.NDArray[np.bool_]:
+    return np.asarray(outside.holds(values) & ~np.isin(values, codes_of(column)))
 
 
 def _ends(outside: Outside) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bindoctor import (
     Aim,
@@ -22,11 +23,10 @@ from bindoctor import (
     example,
     rule,
 )
+from bindoctor_rules._far_rows import rows_with
 from bindoctor_rules._missing import with_imputer
-from bindoctor_rules._spread import as_number, counted_values
+from bindoctor_rules._spread import Floats, codes_of, counted_values
 from bindoctor_rules._wording import counted, listed
-
-MAX_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ RATIOS = Table({"ratio": ["inf" if i % 50 == 7 else round(i * 37 % 71 / 7, 2) fo
 @rule(
     "BD121",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example(
             "years of experience",
@@ -143,6 +144,8 @@ def _negative(
 ) -> Iterator[Finding]:
     if not (column.moments and column.moments.integer and column.moments.minimum < 0 and column.levels_complete):
         return
+    if not column.tokens and -column.moments.minimum > limits["max_reach"] * column.moments.maximum:
+        return
     tokens = {text for text, _ in column.tokens}
     negative = {v.value: v.count for v in column.levels if float(v.value) < 0 and v.value not in tokens}
     count = sum(negative.values())
@@ -156,7 +159,6 @@ def _negative(
     ):
         return
     known = recipe.data.missing_values.get(column.name, ())
-    rows = [row for value, row in column.moments.extremes.smallest if lowest <= value < 0]
     yield Finding(
         f"'{column.name}' is negative in {count} of {counted(profile.rows, 'row')} ({listed(list(negative))}) "
         "and otherwise starts at zero",
@@ -169,7 +171,7 @@ def _negative(
             ),
         ),
         Confidence.MEDIUM,
-        rows=_listed_rows(count, rows),
+        rows=rows_with(profile, column.name, lambda values: (values >= lowest) & (values < 0)),
     )
 
 
@@ -185,12 +187,11 @@ def _out_of_range(
     count = int(counts[outside].sum())
     if not 0 < count <= limits["max_share"] * column.count:
         return None
-    codes = {as_number(text) for text, _ in column.tokens}
-    rows = {
-        row
-        for value, row in (*moments.extremes.smallest, *moments.extremes.largest)
-        if not known.low <= value <= known.high and value not in codes
-    }
+    codes = codes_of(column)
+
+    def impossible(values: Floats) -> npt.NDArray[np.bool_]:
+        return np.asarray(((values < known.low) | (values > known.high)) & ~np.isin(values, codes))
+
     found = [f"{value:.6g}" for value in values[outside][:100]]
     edits: Mapping[str, Any] = {f"data.limits.{column.name}": [known.low, known.high]}
     return Finding(
@@ -200,7 +201,7 @@ def _out_of_range(
         {"low": known.low, "high": known.high, "count": count, "values": found, **limits},
         (Fix(f"Read what is outside in '{column.name}' as missing", with_imputer(edits, column, recipe)),),
         Confidence.MEDIUM,
-        rows=_listed_rows(count, rows),
+        rows=rows_with(profile, column.name, impossible),
     )
 
 
@@ -234,18 +235,12 @@ def _infinite(
                 Aim.CORRECT,
             ),
         ),
-        rows=_listed_rows(count, rows.row_ids[np.array(at, dtype=np.int64)].tolist() if rows is not None else []),
+        rows=RowList.of([] if rows is None else rows.row_ids[np.array(at, dtype=np.int64)]),
     )
 
 
 def _is_infinite(text: str) -> bool:
     return re.fullmatch(r"(?i)\s*[-+]?inf(?:inity)?\s*", text) is not None
-
-
-def _listed_rows(count: int, rows: Any) -> RowList:
-    """Return a row list of ``count`` rows, of which these are known."""
-    listed_rows = RowList.of(rows)
-    return RowList(max(count, listed_rows.count), listed_rows.first)
 
 
 def _density_at_zero(column: ColumnProfile) -> float:

@@ -36,6 +36,7 @@ KILOGRAMS = Table({"weight": [round(50 + 25 * u + i % 7, 1) for i, u in enumerat
     "BD127",
     severity=Severity.NOTE,
     root=True,
+    scans=("cells",),
     flags=[
         example("a census weight", SURVEY, Recipe(), says="'fnlwgt' looks like a weight of its row"),
         example("weights by their spread", WEIGHTS, Recipe(), says="'wt' looks like a weight of its row"),

@@ -33,6 +33,7 @@ FLAGS = Table({"is_test": [int(i % 5 == 0) for i in range(100)], "size": SIZES, 
     "BD129",
     severity=Severity.ERROR,
     root=True,
+    scans=("cells",),
     flags=[
         example("train and test", PARTS, Recipe(), says="'part' says which part of the data a row belongs to"),
         example("a flag", FLAGS, Recipe(), says="'is_test' says which part of the data a row belongs to ('0' and '1')"),

@@ -26,6 +26,7 @@ FAR = Table(
 @rule(
     "BD131",
     severity=Severity.NOTE,
+    scans=("cells", "sample"),
     flags=[
         example("two rows of other units", FAR, Recipe(), says="2 of 200 rows lie far from all others"),
     ],
@@ -46,13 +47,17 @@ def outlier_rows(
 ) -> Iterator[Finding]:
     """A few rows lie far from all others, in one column or in how their columns go together.
 
-    Distances are Mahalanobis distances in robust units, by a covariance that outliers cannot move, over up to
+    Distances are Mahalanobis distances in robust units, by a covariance that outliers cannot move, over two or up to
     `max_columns` number columns and the rows of the scan's sample (`min_rows` or more). At most `max_share` of the rows
-    are far: at least `min_ratio` times as far from the middle as all others, and more of them that far than a power law
-    through the others' outermost tenth gives with a probability of `max_by_chance`. A fifth of all tables has rows that
-    are merely further out than a normal distribution allows; those are no outliers but tails.
+    are far: `min_distance` robust standard deviations, at least `min_ratio` times as far from the middle as all others,
+    and so many so far has a probability of at most `max_by_chance` even if the others' tail is a power law. Merely
+    being further out than a normal distribution allows makes no outlier: most tables have such tails.
 
-    MEASURED
+    Measured: 2% of the rows moved to 15 standard deviations in one column are found in all columns of the wine and iris
+    data and in half of the breast cancer data's (its rows differ that much anyhow; the rule on extreme values, which
+    looks at the column alone, finds 29 of 30). Of 411 tables it speaks of 53, 3 rows in the median, among them two
+    flights whose departure contradicts the schedule and a person of 57 cm and 166 kg (Davis); wine, digits, iris and
+    breast cancer data are silent.
 
     ## Why it matters
     Such rows are defects of a record (columns shifted, units mixed) or the most interesting cases there are. One by
@@ -82,7 +87,7 @@ def outlier_rows(
     at = np.flatnonzero(distances >= far.nearest)
     told = np.abs(scores[at])
     columns = [names[i] for i in np.argsort(-told.max(axis=0), kind="stable")[:3] if told[:, i].max() >= MIN_TOLD]
-    numbers = rows.row_ids[at].tolist()
+    numbers = rows.row_ids[at]
     looked_at = "" if len(rows) == profile.labelled else f" looked at ({profile.labelled} in all)"
     yield Finding(
         f"{far.count} of {counted(len(rows), 'row')}{looked_at} {'lies' if far.count == 1 else 'lie'} far from all "
@@ -106,7 +111,7 @@ def outlier_rows(
         (
             Fix(
                 "Look at these rows, and leave out what is wrong",
-                {"data.drop-rows+": numbers} if len(numbers) <= MAX_DROPPED else {},
+                {"data.drop-rows+": numbers.tolist()} if len(numbers) <= MAX_DROPPED else {},
                 Aim.ADVISE,
             ),
         ),
