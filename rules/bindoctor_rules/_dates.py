@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def recipe_format(form: str) -> str:
-    """Return how ``features.dates`` takes dates written as ``form``: as they are, or without the time; "" if neither."""
+    """Return how ``features.dates`` takes dates written as ``form``: whole, or without the time; "" if neither."""
     for tried in (form, re.sub(r"[T ]%[HI].*", "", form)):
         try:
             Recipe().edited({"features.dates.x": {"format": tried}})
