@@ -24,13 +24,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def recipe_format(form: str) -> str:
-    """Return how ``features.dates`` takes dates written as ``form``, "" when it does not; a time of day may follow."""
-    day = re.sub(r"[T ]%H.*", "", form)
-    try:
-        Recipe().edited({"features.dates.x": {"format": day}})
-    except InputError:
-        return ""
-    return day
+    """Return how ``features.dates`` takes dates written as ``form``: whole, or without the time; "" if neither."""
+    for tried in (form, re.sub(r"[T ]%[HI].*", "", form)):
+        try:
+            Recipe().edited({"features.dates.x": {"format": tried}})
+        except InputError:
+            continue
+        return tried
+    return ""
 
 
 def varying_parts(days: Floats, *, hours: bool) -> list[str]:
