@@ -44,6 +44,8 @@ def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
         "target": "Personal Loan",
         "positive": "1",
         "classes": {"0": 4520, "1": 480},
+        "remarks": [],
+        "parts": {},
     }
     keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes"}
     for finding in report["findings"]:
@@ -210,7 +212,9 @@ def test_rules_lists_every_rule(cli: Cli) -> None:
 def test_train_lets_the_rules_on_runs_and_predictions_speak(cli: Cli, tmp_path: Path) -> None:
     done = cli("check", write(tmp_path, HEALTHY), "--target", "y", "--train", "--output-format", "json")
     report = json.loads(done.stdout)
-    assert "skipped" not in {outcome["status"] for outcome in report["outcomes"]}
+    assert {outcome["why"] for outcome in report["outcomes"] if outcome["status"] == "skipped"} == {
+        "needs parts: give --valid or --test"
+    }
     assert "BD604" in codes(report)
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor.compare import compare_parts
-from bindoctor.dataset import Dataset, Table
+from bindoctor.dataset import Dataset, Piece, Table
 from bindoctor.errors import InputError
 from bindoctor.parts import Part, Parts, Shift
 from bindoctor.readers import open_source, table_source
@@ -33,8 +33,16 @@ class Pieces:
     def columns(self) -> tuple[str, ...]:
         return tuple(self.frame.columns)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        yield from self.frame.iter_slices(self.size)
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return ()
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        for frame in self.batches(columns):
+            yield frame.clone
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        yield from self.frame.select(columns or pl.all()).iter_slices(self.size)
 
     def digest(self) -> str:
         return ""

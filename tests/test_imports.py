@@ -41,7 +41,7 @@ LAYERS = {
 """Every module, or package of modules, by layer."""
 
 MAY_IMPORT = {
-    "face": {"values", "rules"},
+    "face": {"values", "reading", "rules"},
     "values": {"values"},
     "reading": {"values", "reading"},
     "rules": {"values", "reading", "rules"},

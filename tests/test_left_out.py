@@ -1,7 +1,8 @@
 """Rows are left out in one place, so that the profile and training see the same ones."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.dataset import Dataset, Source, Table
+from bindoctor.dataset import Dataset, Piece, Source, Table
 from bindoctor.readers import table_source
-from bindoctor.readers.memory import MemorySource
+from bindoctor.readers.frames import FrameSource
 from bindoctor.rows import rows_of
 from bindoctor.scan import scan
 
@@ -99,20 +100,20 @@ def test_conflicts_are_those_found_by_counting(table: list[tuple[str, str, str]]
         return alone and label == found[0][0]
 
     frame = pl.DataFrame(table, schema=["a", "b", "y"], orient="row")
-    rows = rows_of(Dataset(Pieces(frame, size), "y"), Recipe().edited({"data.conflicts": how}))
+    rows = rows_of(Dataset(Pieces(frame, size=size), "y"), Recipe().edited({"data.conflicts": how}))
     assert rows.row_ids.tolist() == [i for i, row in enumerate(table) if stays(*row)]
 
 
-class Pieces(MemorySource):
+@dataclass(frozen=True, eq=False)
+class Pieces(FrameSource):
     """A table that comes in pieces of so many rows."""
 
-    def __init__(self, frame: pl.DataFrame, size: int) -> None:
-        super().__init__(frame)
-        object.__setattr__(self, "size", size)
+    size: int = 1
 
-    def batches(self) -> Any:
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Yield the pieces."""
-        yield from self.frame.iter_slices(self.size)  # type: ignore[attr-defined]
+        for frame in self.frame.select(columns or pl.all()).iter_slices(self.size):
+            yield frame.clone
 
 
 TRAIN: Columns = {

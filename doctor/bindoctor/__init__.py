@@ -9,6 +9,7 @@ from bindoctor.history import Epoch, History
 from bindoctor.parts import Part, Parts, Shift, Unseen
 from bindoctor.predictions import Predictions
 from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
+from bindoctor.readers import read
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule, counts, example, rule
 from bindoctor.version import VERSION
@@ -47,6 +48,7 @@ __all__ = [
     "Where",
     "counts",
     "example",
+    "read",
     "rule",
     "scores",
 ]

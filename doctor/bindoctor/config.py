@@ -19,13 +19,21 @@ FailOn = Literal["error", "warning", "note", "never"]
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """``[data]``: the file, relative to the settings file, its target, and how to read it; "" is found out."""
+    """``[data]``: the files, relative to the settings file, the target, and how to read them.
+
+    What is "" or not set is found out; ``valid`` and ``test`` are parts of the data in files of their own.
+    """
 
     path: str = ""
     target: str = ""
     positive: str = ""
     delimiter: str = ""
-    header: bool = True
+    header: bool | None = None
+    encoding: str = ""
+    null_tokens: tuple[str, ...] = ()
+    skip_bad_rows: bool = False
+    valid: str = ""
+    test: str = ""
 
 
 class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -157,7 +165,7 @@ def render_config(config: Config, text: str | None) -> str:
     defaults = msgspec.to_builtins(DataSettings())
     for key, value in msgspec.to_builtins(config.data).items():
         if value != data.get(key, defaults[key]):
-            data[key] = value
+            data[key] = list(value) if isinstance(value, tuple) else value
     update_document(holder, config.recipe)
     return tomlkit.dumps(document)
 

@@ -1,12 +1,15 @@
 """Where the rows are, which column is the target, and what training sees of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+Piece = Callable[[], pl.DataFrame]
+"""Some consecutive rows, parsed when it is called: in any thread, in any order."""
 
 
 class Source(Protocol):
@@ -22,12 +25,31 @@ class Source(Protocol):
         """Return the column names in file order."""
         ...
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the rows in file order; every column is String, blank cells are null."""
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Cut the rows, in file order, into pieces of some megabytes.
+
+        Cutting is cheap; calling a piece parses and checks its rows, and may be done by several threads at once. Every
+        column is String, blank cells are null; a piece may come out without rows.
+
+        Args:
+            columns: names of the columns wanted, in any order; the frames hold them in file order. None is all of them.
+
+        Raises:
+            InputError: the rows cannot be read right; most often when a piece is called.
+        """
+        ...
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield what the pieces hold, one after the other, without empty frames."""
         ...
 
     def digest(self) -> str:
         """Return a SHA-256 of the content, in hex."""
+        ...
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return what reading decided or did that the user should know; complete once all rows have been read."""
         ...
 
 
@@ -42,10 +64,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table with a target.
+    """A table with a target, and the parts of it that are in files of their own.
 
-    ``guessed`` says how the target was chosen when the user did not name it, and is empty when they did. ``valid`` and
-    ``test`` are the parts that the user keeps apart, with the columns of ``source``.
+    Attributes:
+        source: the rows.
+        target: the column to predict.
+        positive: the positive class of a binary target, "" when it is not named.
+        guessed: how the target was chosen when the user did not name it, and empty when they did.
+        valid: rows to validate on, with all columns of ``source``; without a target it is missing in every row.
+        test: rows to test on, likewise.
     """
 
     source: Source

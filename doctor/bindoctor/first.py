@@ -42,7 +42,7 @@ def first_config(workspace: Workspace) -> str:
             data["positive"].comment("guessed: the label that usually means yes, else the rarer one")
     if workspace.config.data.delimiter:
         data["delimiter"] = workspace.config.data.delimiter
-    if not workspace.config.data.header:
+    if workspace.config.data.header is False:
         data["header"] = False
     _describe_columns(data, profile)
     document["data"] = data

@@ -24,7 +24,13 @@ class PartSummary:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What was looked at; ``classes`` maps each label to its rows, ``parts`` "valid" and "test" to the parts given."""
+    """What was looked at.
+
+    Attributes:
+        classes: the rows of each label.
+        remarks: what reading decided.
+        parts: the parts given, by "valid" and "test".
+    """
 
     path: str
     rows: int
@@ -32,6 +38,7 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
+    remarks: tuple[str, ...] = ()
     parts: Mapping[str, PartSummary] = field(default_factory=dict)
 
 
@@ -74,6 +81,7 @@ class Report:
                 "target": self.data.target,
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
+                "remarks": list(self.data.remarks),
                 "parts": {
                     name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
                     for name, part in self.data.parts.items()

@@ -84,7 +84,7 @@ def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> 
             f"{', '.join(map(repr, absent))}, which the file does not have; add what is missing."
         )
     frames = []
-    for batch in source.batches():
+    for batch in source.batches(list(columns)):
         cells = {name: read_cells(batch[name], recipe.data) for name in columns}
         frames.append(pl.DataFrame({n: c.numbers if columns[n] == "number" else c.written for n, c in cells.items()}))
     return pl.concat(frames)

@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from bindoctor.compare import compare_parts
+from bindoctor.compare import compare_parts, no_features
 from bindoctor.config import FILE_NAME, Config, DataSettings, FailOn, check_rule_options, find_config, load_config
-from bindoctor.dataset import Dataset
+from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
 from bindoctor.profile import Profile
-from bindoctor.readers import open_dataset, open_source
+from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
 from bindoctor.report import DataSummary, PartSummary, Report
@@ -136,13 +136,22 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         asked.target or stored.target,
         asked.positive or stored.positive,
         asked.delimiter or stored.delimiter,
-        asked.header and stored.header,
+        stored.header if asked.header is None else asked.header,
+        asked.encoding or stored.encoding,
+        asked.null_tokens or stored.null_tokens,
+        asked.skip_bad_rows or stored.skip_bad_rows,
+        asked.valid or stored.valid,
+        asked.test or stored.test,
     )
     path = Path(asked.path) if asked.path else _stored_path(config)
     registry = discover()
     options = check_rule_options(config, registry)
-    source = open_source(path, delimiter=data.delimiter or None, header=data.header)
-    dataset = open_dataset(source, data.target or None, data.positive)
+    dataset = open_dataset(open_source(path, read_options(data)), data.target or None, data.positive)
+    dataset = replace(
+        dataset,
+        valid=_open_part(dataset, "valid", data.valid, data, config.recipe),
+        test=_open_part(dataset, "test", data.test, data, config.recipe),
+    )
     return Workspace(
         replace(config, data=msgspec.structs.replace(data, target=dataset.target)),
         dataset,
@@ -151,6 +160,15 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         {code: dict(values) for code, values in options.items()},
         foreign,
     )
+
+
+def read_options(data: DataSettings) -> ReadOptions:
+    """Return what the settings say about reading a file.
+
+    Raises:
+        InputError: a delimiter that cannot be one, or an unknown encoding.
+    """
+    return ReadOptions(data.delimiter or None, data.header, data.encoding or None, data.null_tokens, data.skip_bad_rows)
 
 
 def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) -> DataSummary:
@@ -162,8 +180,21 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
+        _remarks(dataset),
         {part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given} if parts else {},
     )
+
+
+def _remarks(dataset: Dataset) -> tuple[str, ...]:
+    parts = [(name, part) for name, part in (("valid", dataset.valid), ("test", dataset.test)) if part is not None]
+    return (*dataset.source.remarks, *(f"{name}: {remark}" for name, part in parts for remark in part.remarks))
+
+
+def _open_part(dataset: Dataset, name: str, path: str, data: DataSettings, recipe: Recipe) -> Source | None:
+    """Open validation or test rows, which have the features of the data; settings lie in the current folder."""
+    if not path:
+        return None
+    return part_of(dataset.source, open_source(path, read_options(data)), name, no_features(dataset, recipe))
 
 
 def _stored_path(config: Config) -> Path:

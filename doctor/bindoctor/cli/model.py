@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from bindoctor.cli.options import PATH, check_output, data_options, prepare_training
+from bindoctor.cli.options import PATH, check_output, data_options, prepare_training, reading_options
 from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
+from bindoctor.readers import ReadOptions
 from bindoctor.workspace import OUT_FOLDER, open_workspace
 
 
@@ -49,17 +50,16 @@ def train(data: DataSettings, output: Path | None) -> int:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--delimiter", help="What separates fields, when it is not found by itself.")
-@click.option("--no-header", is_flag=True, help="The first line is data; columns are called 0, 1, …")
+@reading_options
 @click.option("--output-file", type=PATH, required=True, help="CSV, or Parquet when it ends in .parquet.")
-def predict(model: Path, data: Path, delimiter: str | None, no_header: bool, output_file: Path) -> int:
+def predict(model: Path, data: Path, output_file: Path, reading: ReadOptions) -> int:
     """Score the rows of DATA with a trained MODEL: row, p_<class> for each class, and decision."""
     prepare_training()
     from bindoctor.readers import open_source
     from bindoctor.store import load_model
 
     check_output(output_file, data)
-    table = load_model(model).table(open_source(data, delimiter=delimiter, header=not no_header))
+    table = load_model(model).table(open_source(data, reading))
     if output_file.suffix == ".parquet":
         import io
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
+from bindoctor.readers import ReadOptions
 from bindoctor.render.text import print_report
 from bindoctor.report import Report
 from bindoctor.workspace import RuleChoice
@@ -24,21 +25,46 @@ Names = tuple[str, ...]
 PATH = click.Path(path_type=Path)
 
 
+READING_OPTIONS = (
+    click.option("--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be read, and say how many."),
+    click.option("--null-token", "null_tokens", multiple=True, metavar="TEXT", help="Read as missing; repeatable."),
+    click.option("--encoding", default="", help="The encoding of text, when it is not found by itself."),
+    click.option("--header/--no-header", default=None, help="The first line names columns, or is data; else found."),
+    click.option("--delimiter", default="", help="What separates fields, when it is not found by itself."),
+)
+
+
 def data_options(command: Command) -> Command:
     """Add DATA and how to read it, handed on as one value ``data``."""
 
     @functools.wraps(command)
-    def collected(data: Path | None, target: str, positive: str, delimiter: str, no_header: bool, **others: Any) -> int:
-        path = "" if data is None else str(data)
-        return command(data=DataSettings(path, target, positive, delimiter, not no_header), **others)
+    def collected(data: Path | None, valid: Path | None, test: Path | None, **others: Any) -> int:
+        paths = {"path": data, "valid": valid, "test": test}
+        asked: dict[str, Any] = {name: "" if path is None else str(path) for name, path in paths.items()}
+        asked |= {name: others.pop(name) for name in DataSettings.__struct_fields__ if name in others}
+        return command(data=DataSettings(**asked), **others)
 
     for option in (
-        click.option("--no-header", is_flag=True, help="The first line is data; columns are called 0, 1, …"),
-        click.option("--delimiter", default="", help="What separates fields, when it is not found by itself."),
+        *READING_OPTIONS,
+        click.option("--test", type=PATH, help="Rows to test on, in a file of their own."),
+        click.option("--valid", type=PATH, help="Rows to validate on, in a file of their own."),
         click.option("--positive", default="", help="The positive class of a binary target."),
         click.option("--target", default="", help="The target column: its name, or its 0-based position."),
         click.argument("data", type=PATH, required=False),
     ):
+        collected = option(collected)
+    return collected
+
+
+def reading_options(command: Command) -> Command:
+    """Add how to read a data file, handed on as one value ``reading``."""
+
+    @functools.wraps(command)
+    def collected(**others: Any) -> int:
+        given = {name: others.pop(name) for name in ReadOptions.__dataclass_fields__}
+        return command(reading=ReadOptions(**{name: value for name, value in given.items() if value != ""}), **others)
+
+    for option in READING_OPTIONS:
         collected = option(collected)
     return collected
 

@@ -1,41 +1,48 @@
-"""Opens a data file, or a table in memory, as rows of text, and finds the target."""
+"""Opens data files, or a table in memory, as rows of text, and finds the target."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from bindoctor.dataset import Source
-from bindoctor.errors import InputError
-from bindoctor.readers.delimited import DelimitedSource
-from bindoctor.readers.memory import table_source
-from bindoctor.readers.parquet import ParquetSource
-from bindoctor.readers.targets import open_dataset
+from bindoctor.readers.files import open_file
+from bindoctor.readers.memory import object_source, table_source
+from bindoctor.readers.options import ReadOptions
+from bindoctor.readers.parts import is_pattern, parts_source
+from bindoctor.readers.targets import open_dataset, part_of
+from bindoctor.readers.typed import read
+from bindoctor.readers.wrappers import NullTokenSource
 
-__all__ = ["open_dataset", "open_source", "table_source"]
+__all__ = ["ReadOptions", "open_dataset", "open_source", "part_of", "read", "table_source"]
 
 
-def open_source(path: Path, *, delimiter: str | None = None, header: bool = True) -> Source:
-    """Open a CSV file (comma, semicolon, tab or pipe) or a Parquet file, told apart by its first bytes.
+def open_source(data: Any, options: ReadOptions | None = None, **given: Any) -> Source:
+    """Open data, whatever they are: the format of a file is told by its content.
 
     Args:
-        path: the file.
-        delimiter: what separates the fields of a CSV line; found from the head of the file when not given.
-        header: whether a CSV's first line names the columns; otherwise they are called "0", "1", …
+        data: the path of a file (delimited text, JSON Lines or a list of JSON objects, each of them plain or compressed
+            with gzip, zstd, bz2, xz or zip; Parquet; Arrow; a spreadsheet), of a folder of such files, or a pattern for
+            several of them; "-" for standard input; or a table in memory (see ``object_source``).
+        options: what is known about the file.
+        given: the same, as keywords: delimiter, header, encoding, null_tokens, skip_bad_rows.
 
     Raises:
-        InputError: the file is not there, is a folder, is empty, has no data rows, or cannot be read as either format.
+        InputError: the data are not there, have no rows, or cannot be read right.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the CSV or Parquet file in it.")
-    try:
-        with path.open("rb") as stream:
-            magic = stream.read(4)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); check the file's permissions.") from None
-    if not magic:
-        raise InputError(f"{path}: is empty; give a CSV or Parquet file with data rows.")
-    if magic == b"PAR1":
-        return ParquetSource.open(path)
-    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
-        raise InputError(f"delimiter: {delimiter!r} cannot separate fields; give one ASCII character.")
-    return DelimitedSource.open(path, delimiter=delimiter, header=header)
+    options = options or ReadOptions(**given)
+    source = _opened(data, options)
+    tokens = tuple(token.strip() for token in options.null_tokens)
+    return NullTokenSource(source, tokens) if tokens else source
+
+
+def _opened(data: Any, options: ReadOptions) -> Source:
+    if not isinstance(data, str | Path):
+        return object_source(data)
+    if str(data) == "-":
+        from bindoctor.readers.standard_input import standard_input_source
+
+        return standard_input_source(sys.stdin.buffer, options)
+    path = Path(data)
+    if path.is_dir() or is_pattern(path):
+        return parts_source(path, options)
+    return open_file(path, options)

@@ -1,180 +1,207 @@
-"""Reads a CSV file as rows of text, one block of lines at a time, and refuses what it cannot read right."""
+"""Reads delimited text as rows of text, one block of lines at a time, and refuses what it cannot read right."""
 
-import hashlib
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NoReturn
 
-import numpy as np
 import polars as pl
 
+from bindoctor.dataset import Piece
 from bindoctor.errors import InputError
-from bindoctor.readers.sniff import Layout, sniff
+from bindoctor.readers.blocks import parse_block
+from bindoctor.readers.encodings import BadTextError
+from bindoctor.readers.rowends import last_row_end, line_ends, row_shapes, stray_quote
+from bindoctor.readers.sniff import Layout
+from bindoctor.readers.streams import ByteStream
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
+MAX_BLOCK_BYTES = 32 << 20
 MAX_ROW_BYTES = 64 << 20
-BLANK_LINES = re.compile(rb"^(?:[ \t]*\r?\n)+|(?<=\n)(?:[ \t]*\r?\n)+")
-BLANK_LINES_OR_QUOTED = re.compile(rb'("[^"]*")|(?:^|(?<=\n))(?:[ \t]*\r?\n)+')
+BLOCK_ROWS = 4096
+
+
+@dataclass
+class Notes:
+    """What the pieces of a source have come across; by their offsets, so that reading again adds nothing.
+
+    Attributes:
+        foreign: the first byte of each piece that is no UTF-8.
+        international: the pieces that have other than ASCII characters in UTF-8.
+        bad: for an offset and a cause, how many rows were left out, and the byte where the first of them starts.
+    """
+
+    foreign: dict[int, int] = field(default_factory=dict)
+    international: set[int] = field(default_factory=set)
+    bad: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DelimitedSource:
-    """A CSV file in UTF-8 with one delimiter throughout; fields may be quoted with ``"`` (RFC 4180)."""
+    """Text with one delimiter throughout; fields may be quoted with ``"`` (RFC 4180).
 
-    path: Path
-    columns: tuple[str, ...]
+    Attributes:
+        stream: the text.
+        layout: how to read it.
+        skip_bad_rows: whether rows that cannot be read right are left out and counted, not refused.
+        notes: what reading has come across.
+    """
+
+    stream: ByteStream
     layout: Layout
-
-    @classmethod
-    def open(cls, path: Path, *, delimiter: str | None, header: bool) -> "DelimitedSource":
-        """Find the delimiter and the column names from the head of the file.
-
-        Raises:
-            InputError: the head is not UTF-8 text, a column name occurs twice, or there is no data row.
-        """
-        layout = sniff(path, delimiter=delimiter, header=header)
-        return cls(path, layout.columns, layout)
+    skip_bad_rows: bool = False
+    notes: Notes = field(default_factory=Notes, compare=False)
 
     @property
     def name(self) -> str:
         """Return the path."""
-        return str(self.path)
+        return self.stream.name
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the rows in file order; empty cells, quoted or not, are null, and blank lines are no rows.
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the column names in file order."""
+        return self.layout.columns
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return what was decided about the layout and, once all rows have been read, what was left out."""
+        found = list(self.layout.remarks)
+        if self.notes.foreign:
+            line = self._line(min(self.notes.foreign.values()))
+            found.append(f"not UTF-8 (first in line {line}): read as Windows-1252; say --encoding if that is wrong")
+        if self.notes.bad:
+            rows = sum(rows for rows, _ in self.notes.bad.values())
+            line = self._line(min(first for _, first in self.notes.bad.values()))
+            many = f"{rows} rows that cannot be read are" if rows > 1 else "1 row that cannot be read is"
+            found.append(f"{many} left out (first in line {line})")
+        return tuple(found)
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Cut the file at row ends; each piece parses and checks its rows when it is called, in any thread.
+
+        Empty cells, quoted or not, are null, and blank lines are no rows.
 
         Raises:
-            InputError: a row with too few or too many fields, bytes that are not UTF-8, a NUL byte, or a quote that is
-                never closed, each with its line.
+            InputError: a row with too few or too many fields, bytes that are no text, or a quote that is never closed,
+                each with its line; most of them when the piece is called.
         """
-        line = self.layout.first_line
-        for block in self._blocks():
-            frame = self._parse(block, line)
+        for offset, block in self._blocks():
+            yield partial(self._parse, block, offset, columns)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the rows in file order, as ``pieces`` does.
+
+        Raises:
+            InputError: as ``pieces`` does.
+        """
+        for piece in self.pieces(columns):
+            frame = piece()
             if frame.height:
                 yield frame
-            line += block.count(b"\n")
 
     def digest(self) -> str:
         """Return a SHA-256 of the file's bytes, in hex."""
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return self.stream.digest()
 
-    def _blocks(self) -> Iterator[bytes]:
-        """Yield the data lines in blocks that end at the end of a row, never inside a quoted field."""
-        with self.path.open("rb") as stream:
-            stream.seek(self.layout.data_offset)
-            rest = b""
-            line = self.layout.first_line
-            while read := stream.read(BLOCK_BYTES):
-                if self.layout.bare_returns:
-                    read = read.replace(b"\r", b"\n")
-                rest += read
-                end = _row_end(rest)
-                if end:
-                    yield rest[:end]
-                    line += rest.count(b"\n", 0, end)
-                    rest = rest[end:]
-                elif len(rest) > MAX_ROW_BYTES:
-                    raise InputError(
-                        f"{self.path}:{line}: this row does not end within {MAX_ROW_BYTES >> 20} MB; "
-                        "look for a quote that is opened and never closed."
-                    )
-            if rest:
-                yield rest if rest.endswith(b"\n") else rest + b"\n"
+    @property
+    def _block_bytes(self) -> int:
+        """Wide rows make for longer blocks: each has costs per column."""
+        return min(max(BLOCK_BYTES, int(self.layout.row_bytes * BLOCK_ROWS)), max(BLOCK_BYTES, MAX_BLOCK_BYTES))
 
-    def _parse(self, block: bytes, line: int) -> pl.DataFrame:
-        if b"\0" in block:
-            bad = line + block.count(b"\n", 0, block.index(b"\0"))
-            raise InputError(f"{self.path}:{bad}: a NUL byte; the file is damaged or not text, save it as UTF-8 CSV.")
-        quoted = b'"' in block
-        if quoted:
-            self._refuse_stray_quotes(block, line)
-        lines = _without_blank_lines(block, quoted)
-        if not lines:
-            return pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
-        try:
-            frame = pl.read_csv(
-                lines,
-                has_header=False,
-                separator=self.layout.delimiter,
-                schema=dict.fromkeys(self.columns, pl.String),
-                raise_if_empty=False,
-            )
-        except pl.exceptions.PolarsError as error:
-            self._refuse(block, line)
-            raise InputError(
-                f"{self.path}: rows after line {line} cannot be read ({str(error).splitlines()[0]})."
-            ) from None
-        if self._suspicious(frame, lines, quoted):
-            self._refuse(block, line)
-        return frame.with_columns(pl.all().replace("", None)) if quoted else frame
+    @property
+    def _width(self) -> int:
+        """Return the number of fields of a row; a delimiter that ends every line makes one more."""
+        return len(self.columns) + self.layout.trailing
 
-    def _suspicious(self, frame: pl.DataFrame, lines: bytes, quoted: bool) -> bool:
-        """Tell whether a row may have too few fields, which Polars fills up in silence (too many it refuses)."""
-        if quoted:
-            return bool(frame[:, -1].null_count())
-        fields = frame.height * (frame.width - 1)
-        return lines.count(self.layout.delimiter.encode()) != fields or lines.count(b"\n") != frame.height
-
-    def _refuse_stray_quotes(self, block: bytes, first_line: int) -> None:
-        """Raise an InputError for a quote inside a field, or one that is not closed: line ends cannot be told then."""
-        data = np.frombuffer(block, dtype=np.uint8)
-        quotes = np.flatnonzero(data == ord('"'))
-        around = np.array([ord('"'), ord(self.layout.delimiter), ord("\n"), ord("\r")])
-        opening, closing = quotes[::2], quotes[1::2]
-        stray = opening[(opening > 0) & ~np.isin(data[opening - 1], around)]
-        stray = np.concatenate([stray, closing[~np.isin(data[np.minimum(closing + 1, len(data) - 1)], around)]])
-        if len(stray):
-            line = first_line + block.count(b"\n", 0, int(stray.min()))
-            raise InputError(
-                f"{self.path}:{line}: a quote inside a field; quote the whole field and double the quotes in it."
-            )
-        if len(quotes) % 2:
-            line = first_line + block.count(b"\n", 0, int(quotes[-1]))
-            raise InputError(f"{self.path}:{line}: a quote is opened here and never closed; close it.")
-
-    def _refuse(self, block: bytes, first_line: int) -> None:
-        """Raise an InputError for the first row that breaks the format; return when every row is right."""
-        try:
-            block.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = first_line + block.count(b"\n", 0, error.start)
-            raise InputError(
-                f"{self.path}:{line}: not UTF-8 (byte {block[error.start]:#04x}); save it as UTF-8."
-            ) from None
-        data = np.frombuffer(block, dtype=np.uint8)
-        inside = np.logical_xor.accumulate(data == ord('"'))
-        ends = np.flatnonzero((data == ord("\n")) & ~inside)
-        separators = np.flatnonzero((data == ord(self.layout.delimiter)) & ~inside)
-        fields = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        for row in np.flatnonzero(fields != len(self.columns)):
-            start, end = int(starts[row]), int(ends[row])
-            if block[start:end].strip(b" \t\r"):
-                line = first_line + block.count(b"\n", 0, start)
-                raise InputError(
-                    f"{self.path}:{line}: {fields[row]} field{'s' if fields[row] != 1 else ''} where the first line "
-                    f"has {len(self.columns)}; mend the row, or name the delimiter."
+    def _blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the data lines, and where they start, in blocks that end at the end of a row, never inside quotes."""
+        offset, rest = self.layout.data_offset, b""
+        for read in self.stream.blocks(self._block_bytes, offset):
+            rest = rest + read if rest else read
+            if self.skip_bad_rows:
+                offset, rest = yield from self._skip_stray_quotes(offset, rest, final=False)
+            end = last_row_end(rest)
+            if end:
+                yield offset, rest[:end]
+                rest = rest[end:]
+                offset += end
+            elif len(rest) > MAX_ROW_BYTES:
+                self._fail(
+                    offset,
+                    f"this row does not end within {MAX_ROW_BYTES >> 20} MB; look for a quote that is opened and never "
+                    "closed.",
                 )
+        rest = rest.removesuffix(b"\x1a")  # DOS marked the end of a text so.
+        if rest and not rest.endswith((b"\n", b"\r")):
+            self._check_last_line(offset, rest)
+            rest += b"\n"
+        if self.skip_bad_rows:
+            offset, rest = yield from self._skip_stray_quotes(offset, rest, final=True)
+        if rest:
+            yield offset, rest
 
+    def _check_last_line(self, offset: int, rest: bytes) -> None:
+        """Refuse a last line without a line end that has too few fields: the file was cut off there."""
+        line = rest[last_row_end(rest) :]
+        fields = int(row_shapes(line + b"\n", self.layout.delimiter).fields[-1])
+        if line.strip() and line.count(b'"') % 2 == 0 and fields < self._width and not self.skip_bad_rows:
+            self._fail(
+                offset + len(rest) - len(line),
+                f"the last line is cut off: {fields} of {self._width} fields and no line end; get the whole file.",
+            )
 
-def _row_end(data: bytes) -> int:
-    """Return the position after the last line end that is outside quotes, 0 if there is none."""
-    end = data.rfind(b"\n") + 1
-    if not end or b'"' not in data:
-        return end
-    quotes = data.count(b'"', 0, end)
-    while end and quotes % 2:
-        previous = data.rfind(b"\n", 0, end - 1) + 1
-        quotes -= data.count(b'"', previous, end)
-        end = previous
-    return end
+    def _skip_stray_quotes(
+        self, offset: int, rest: bytes, *, final: bool
+    ) -> Generator[tuple[int, bytes], None, tuple[int, bytes]]:
+        """Leave out lines with a quote inside a field, or one that is never closed; row ends are right again after it.
 
+        Yields the rows before such a line, and returns what follows the last of them.
+        """
+        while b'"' in rest:
+            stray = stray_quote(rest, self.layout.delimiter)
+            if stray >= 0:
+                start = last_row_end(rest[:stray] + b" ")
+            elif (final or len(rest) > MAX_ROW_BYTES) and rest.count(b'"') % 2:
+                start = last_row_end(rest)
+            else:
+                break
+            end = rest.find(b"\n" if b"\n" in rest else b"\r", start) + 1
+            if not end:
+                break
+            if start:
+                yield offset, rest[:start]
+            self.notes.bad[offset + start, "quotes"] = (1, offset + start)
+            offset, rest = offset + end, rest[end:]
+        return offset, rest
 
-def _without_blank_lines(block: bytes, quoted: bool) -> bytes:
-    if not (block.startswith((b"\n", b"\r\n", b" ", b"\t")) or re.search(rb"\n[ \t]*\r?\n", block)):
-        return block
-    if quoted:
-        return BLANK_LINES_OR_QUOTED.sub(lambda match: match[1] or b"", block)
-    return BLANK_LINES.sub(b"", block)
+    def _parse(self, block: bytes, offset: int, columns: Sequence[str] | None) -> pl.DataFrame:
+        try:
+            parsed = parse_block(block, self.layout, columns, skip_bad_rows=self.skip_bad_rows)
+        except BadTextError as error:
+            self._fail(offset + error.position, str(error))
+        if parsed.encoding == "cp1252":
+            self.notes.foreign[offset] = offset + parsed.foreign
+        elif parsed.encoding == "utf-8":
+            self.notes.international.add(offset)
+        if self.notes.foreign and self.notes.international:
+            first = min(self.notes.foreign.values())
+            self._fail(first, "not UTF-8, though other lines are; mend the line, or name the file's --encoding.")
+        if parsed.bad:
+            self.notes.bad[offset, "rows"] = (parsed.bad, offset + parsed.first_bad)
+        return parsed.frame
+
+    def _fail(self, offset: int, cause: str) -> NoReturn:
+        """Raise an InputError with the line of a byte."""
+        raise InputError(f"{self.name}:{self._line(offset)}: {cause}")
+
+    def _line(self, offset: int) -> int:
+        """Return the 1-based line of a byte: lines are counted only when one is to be named."""
+        line, place, last = 1, 0, b""
+        for read in self.stream.blocks(BLOCK_BYTES):
+            before = read[: offset - place]
+            line += line_ends(before) - (last == b"\r" and read.startswith(b"\n"))
+            place += len(read)
+            if place >= offset:
+                return line
+            last = read[-1:]
+        return line

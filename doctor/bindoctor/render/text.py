@@ -43,6 +43,8 @@ def print_report(report: Report, console: Console, *, quiet: bool = False) -> No
     console.print(_headline(report))
     for name, part in report.data.parts.items():
         console.print(_part(name, part))
+    for remark in report.data.remarks:
+        console.print(indented(Text(printable(remark), style="dim"), 2))
     for finding in report.findings:
         console.print()
         console.print(_finding(finding, quiet=quiet))

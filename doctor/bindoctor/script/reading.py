@@ -6,8 +6,10 @@ import polars as pl
 
 from bindoctor.dataset import Source
 from bindoctor.errors import InputError
+from bindoctor.readers.cells import COMMA_NUMBER
+from bindoctor.readers.columnar import ColumnarSource
 from bindoctor.readers.delimited import DelimitedSource
-from bindoctor.readers.parquet import ParquetSource
+from bindoctor.readers.wrappers import NullTokenSource
 from bindoctor.script.layout import Expression, call, indented, lay_out, quoted
 from bindoctor.script.plan import Plan
 
@@ -40,6 +42,8 @@ def reading_constants(plan: Plan) -> dict[str, object]:
     return {
         "DATA": source.name,
         "COLUMNS": source.columns,
+        "NULL_TOKENS": source.tokens if isinstance(source, NullTokenSource) else (),
+        "DECIMAL_COMMAS": _decimal_commas(source),
         "TARGET": plan.dataset.target,
         "TARGET_LEVELS": data.target_levels,
         "CLASSES": plan.rows.classes,
@@ -56,22 +60,54 @@ def reading_constants(plan: Plan) -> dict[str, object]:
     }
 
 
-def _file(source: Source) -> Iterator[str]:
-    if isinstance(source, ParquetSource):
-        yield "table = pl.read_parquet(DATA).fill_nan(None).cast(pl.String)"
+def _file(source: Source, tokens: Sequence[str] = ()) -> Iterator[str]:
+    if isinstance(source, NullTokenSource):
+        yield from _file(source.source, source.tokens)
+        return
+    if isinstance(source, ColumnarSource):
+        reader = "pl.read_parquet" if source.format == "Parquet" else "pl.read_ipc"
+        yield f"table = {reader}(DATA).fill_nan(None).cast(pl.String)"
         yield "data = pd.DataFrame(table.to_dict(as_series=False), dtype=str)"
     elif isinstance(source, DelimitedSource):
-        arguments: list[Expression] = ["DATA"]
-        if source.layout.delimiter != ",":
-            arguments.append(f"sep={quoted(source.layout.delimiter)}")
-        if not source.layout.header:
-            arguments += ["header=None", "names=COLUMNS"]
-        elif "" in source.columns:
-            arguments += ["header=0", "names=COLUMNS"]
-        yield lay_out(call("pd.read_csv", *arguments, "dtype=str", "keep_default_na=False"), before="data = ", depth=1)
+        yield lay_out(call("pd.read_csv", *_csv_arguments(source)), before="data = ", depth=1)
+        if source.layout.decimal_commas:
+            yield "for name in DECIMAL_COMMAS:"
+            pattern = f"({COMMA_NUMBER})"
+            yield f"    numbers = data[name].str.strip().str.fullmatch({quoted(pattern)})"
+            yield '    data[name] = data[name].mask(numbers, data[name].str.replace(",", "."))'
     else:
-        raise InputError(f"{source.name}: a script needs a data file to read; save the table as CSV first.")
+        raise InputError(
+            f"{source.name}: a script needs one data file to read, CSV, Parquet or Arrow; save the table so first."
+        )
     yield 'data = data.replace(r"^\\s*$", np.nan, regex=True)  # blank cells are missing'
+    if tokens:
+        yield "data = data.apply(without_texts, texts=NULL_TOKENS)"
+
+
+def _decimal_commas(source: Source) -> tuple[str, ...]:
+    inner = source.source if isinstance(source, NullTokenSource) else source
+    return inner.layout.decimal_commas if isinstance(inner, DelimitedSource) else ()
+
+
+def _csv_arguments(source: DelimitedSource) -> list[Expression]:
+    layout, stream = source.layout, source.stream
+    if source.skip_bad_rows and source.notes.bad:
+        raise InputError(f"{source.name}: has rows that cannot be read; a script needs a file without them.")
+    arguments: list[Expression] = ["DATA"]
+    if layout.delimiter != ",":
+        arguments.append(f"sep={quoted(layout.delimiter)}")
+    if stream.compression:
+        arguments.append(f"compression={quoted(stream.compression)}")
+    if stream.encoding or source.notes.foreign:
+        arguments.append(f"encoding={quoted(stream.encoding or 'cp1252')}")
+    if not layout.header or layout.titled or layout.trailing:
+        # Lines before the table, or fields without a name: the names are given, and rows begin where they begin.
+        arguments += ["header=None", "names=COLUMNS"]
+        if layout.first_line > 1:
+            arguments.append(f"skiprows={layout.first_line - 1}")
+        if layout.trailing:
+            arguments.append(f"usecols=range({len(layout.columns)})")
+    return [*arguments, "dtype=str", "keep_default_na=False"]
 
 
 def _missing(plan: Plan) -> Iterator[str]:
