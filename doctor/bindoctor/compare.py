@@ -1,22 +1,20 @@
 """Holds the parts that a user keeps apart against the training rows, in one more pass over those."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from bindoctor.dataset import Dataset, Piece, Source
-from bindoctor.errors import InputError
+from bindoctor.dataset import Dataset, Source
 from bindoctor.findings import RowList
 from bindoctor.hashing import Hashes
 from bindoctor.left_out import row_identity
 from bindoctor.parts import Part, PartName, Parts
 from bindoctor.profile import Profile
+from bindoctor.readers import part_of
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
 from bindoctor.selection import Chunk, indices_in, select
@@ -60,6 +58,11 @@ def compare_parts(dataset: Dataset, recipe: Recipe, profile: Profile) -> Parts |
         same_rows,
         shared,
     )
+
+
+def no_features(dataset: Dataset, recipe: Recipe) -> frozenset[str]:
+    """Return the columns that a part may lack: the target, and what the recipe makes no feature."""
+    return frozenset({dataset.target, recipe.data.weight, recipe.split.column, *recipe.data.drop})
 
 
 @dataclass(eq=False)
@@ -160,7 +163,7 @@ class _Opened:
 
 
 def _opened(name: PartName, source: Source, dataset: Dataset, recipe: Recipe, indices: frozenset[str]) -> _Opened:
-    arranged = _Arranged.like(source, dataset, recipe)
+    arranged = part_of(dataset.source, source, name, no_features(dataset, recipe))
     part = replace(dataset, source=arranged, positive="", valid=None, test=None)
     whole = _whole(recipe)
     return _Opened(name, source, scan(part, whole, min_classes=0), RowIndex.of(select(part, whole, indices=indices)))
@@ -172,58 +175,6 @@ def _whole(recipe: Recipe) -> Recipe:
         recipe.data, drop_rows=(), drop_overlap=False, drop_missing_target=False, conflicts="keep", deduplicate=False
     )
     return msgspec.structs.replace(recipe, data=data)
-
-
-@dataclass(frozen=True, eq=False)
-class _Arranged:
-    """A part's source with the columns of the training rows, in their order; those that do not matter may be absent."""
-
-    source: Source
-    columns: tuple[str, ...]
-
-    @classmethod
-    def like(cls, source: Source, dataset: Dataset, recipe: Recipe) -> "_Arranged":
-        """Arrange a part's columns.
-
-        Raises:
-            InputError: a column is absent that the recipe makes a feature.
-        """
-        optional = {dataset.target, recipe.data.weight, recipe.split.column, *recipe.data.drop}
-        absent = [c for c in dataset.source.columns if c not in source.columns and c not in optional]
-        if absent:
-            more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-            raise InputError(
-                f"{source.name}: lacks the column{'s' if len(absent) > 1 else ''} "
-                f"{', '.join(map(repr, absent[:5]))}{more} of {dataset.source.name}; give a part with the same columns."
-            )
-        return cls(source, dataset.source.columns)
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        return self.source.remarks
-
-    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
-        wanted = [c for c in self.columns if columns is None or c in columns]
-        for piece in self.source.pieces([c for c in wanted if c in self.source.columns]):
-            yield partial(_arranged, piece, wanted)
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        for piece in self.pieces(columns):
-            yield piece()
-
-    def digest(self) -> str:
-        return self.source.digest()
-
-
-def _arranged(piece: Piece, columns: Sequence[str]) -> pl.DataFrame:
-    frame = piece()
-    return frame.with_columns(pl.lit(None, pl.String).alias(c) for c in columns if c not in frame.columns).select(
-        columns
-    )
 
 
 def _identities(chunk: Chunk) -> Hashes:

@@ -1,6 +1,7 @@
 """Finds the target column of a table."""
 
 import difflib
+from collections.abc import Collection
 
 from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
@@ -37,18 +38,20 @@ def open_dataset(source: Source, target: str | None, positive: str = "") -> Data
     )
 
 
-def part_of(source: Source, part: Source, name: str) -> Source:
+def part_of(source: Source, part: Source, name: str, optional: Collection[str] = ()) -> Source:
     """Return rows from another file with the columns of ``source`` only; a remark tells of columns left out.
 
     Args:
         source: the data set.
         part: the rows.
         name: what they are: "valid" or "test".
+        optional: columns that it may lack, such as the target of rows that nobody has labelled; they are then missing
+            in every row.
 
     Raises:
-        InputError: columns of the data set are missing.
+        InputError: other columns of the data set are missing.
     """
-    missing = [column for column in source.columns if column not in part.columns]
+    missing = [column for column in source.columns if column not in part.columns and column not in optional]
     if missing:
         raise InputError(
             f"{part.name}: the {name} file lacks the column{'s' * (len(missing) > 1)} "

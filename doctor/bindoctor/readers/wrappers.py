@@ -68,7 +68,7 @@ class ChosenColumnsSource:
 
     Attributes:
         source: the source as it is.
-        columns: the columns to keep, all of them the source's.
+        columns: the columns to show; those that the source lacks are missing in every row.
     """
 
     source: Source
@@ -95,7 +95,8 @@ class ChosenColumnsSource:
             InputError: as the source does.
         """
         wanted = self.columns if columns is None else tuple(name for name in self.columns if name in columns)
-        for piece in self.source.pieces(wanted):
+        there = [name for name in wanted if name in self.source.columns] or [self.source.columns[0]]
+        for piece in self.source.pieces(there):
             yield partial(_chosen, piece, wanted)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -115,7 +116,9 @@ class ChosenColumnsSource:
 
 
 def _chosen(piece: Piece, columns: Sequence[str]) -> pl.DataFrame:
-    return piece().select(columns)
+    frame = piece()
+    absent = [pl.lit(None, pl.String).alias(name) for name in columns if name not in frame.columns]
+    return frame.with_columns(absent).select(columns)
 
 
 def _without_tokens(piece: Piece, tokens: Sequence[str]) -> pl.DataFrame:

@@ -78,7 +78,7 @@ def _file(plan: Plan) -> Iterator[str]:
         _require_like(source, file, plan.used)
     tokens: Sequence[str] = ()
     if isinstance(source, NullTokenSource):
-        source, tokens = source.source, source.tokens
+        tokens, source = source.tokens, source.source
     if isinstance(source, ColumnarSource):
         reader = "pl.read_parquet" if source.format == "Parquet" else "pl.read_ipc"
         yield f"table = {reader}({path}).fill_nan(None).cast(pl.String)"
