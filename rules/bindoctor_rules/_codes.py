@@ -71,7 +71,8 @@ def zigzag(by_class: Counts) -> float:
     That is twice the log likelihood by which a share of its own for each value beats shares that rise or fall all along
     (or, for five values or more, turn once), less the logarithm of the rows for each further parameter (Schwarz 1978).
     Positive means that the numbers are in no order that the outcome knows. For more than two classes it is the second
-    largest over the classes, each against the rest: of an ordered outcome the middle class alone comes and goes.
+    largest over the classes, each against the rest: of an ordered outcome the middle class alone comes and goes. Where
+    shares of their own are no better than one for all, that alone is looked at, to be quick.
 
     Args:
         by_class: rows by value, ascending, and class, shape (m, classes).
