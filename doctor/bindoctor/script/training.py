@@ -79,7 +79,8 @@ def _boosting_lines(plan: Plan) -> Iterator[str]:
     yield lay_out(call("model.fit", *arguments), depth=1)
     yield ""
     yield "def predict(features):"
-    yield f"    return model.predict_proba({matrix_of(plan, 'features')})"
+    answer = lay_out(call("model.predict_proba", matrix_of(plan, "features")), before="return ", depth=2)
+    yield indented([answer])
     yield ""
     yield "return predict"
 
@@ -313,7 +314,7 @@ def _average_precision(plan: Plan) -> Iterator[str]:
 
 
 def _answer(plan: Plan) -> Iterator[str]:
-    yield f"x = torch.tensor({matrix_of(plan, 'features')})"
+    yield lay_out(call("torch.tensor", matrix_of(plan, "features")), before="x = ", depth=2)
     yield "with torch.no_grad():"
     yield "    logits = network(x).double()"
     if plan.single_logit:
