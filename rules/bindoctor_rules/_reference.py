@@ -32,7 +32,7 @@ def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
         The rows, and a score for each class, near its probability, of shape (rows, classes); ``None`` where there is no
         sample or no column to learn from.
     """
-    if profile.sample is None or len(profile.sample) < 2 or len(profile.classes) < 2:
+    if profile.sample is None or len(profile.sample) < 2 or not (profile.numbers or profile.categories):
         return None
     count = len(profile.sample)
     drawn = np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS])

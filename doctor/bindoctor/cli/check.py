@@ -19,7 +19,7 @@ from bindoctor.workspace import RuleChoice, Workspace, open_workspace
 @data_options
 @click.option("--run", "run_path", type=PATH, help="A training history to lint: CSV or JSON, one record an epoch.")
 @click.option("--predictions", "predictions_path", type=PATH, help="Out-of-sample predictions to lint: CSV or JSON.")
-@click.option("--train", "train_first", is_flag=True, help="Train the recipe as its split says, and lint that run too.")
+@click.option("--train", "train_first", is_flag=True, help="Train the recipe on folds first, and lint that run too.")
 @rule_options
 @report_options
 def check(
