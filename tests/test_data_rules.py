@@ -187,7 +187,7 @@ def test_levels_that_are_almost_pure_are_reported_but_not_proven() -> None:
 
 def test_a_number_that_separates_the_classes_is_reported_but_not_proven() -> None:
     y = labels(200, 2)
-    width = [x + 12 * (c == "yes") for x, c in zip(noise(200), y, strict=True)]
+    width = [x + 6 * (c == "yes") for x, c in zip(noise(200), y, strict=True)]
     (found,) = ask(leaking_column, {"width": width, "y": y})
     assert found.confidence is Confidence.MEDIUM
     assert [fix.aim for fix in found.fixes] == [Aim.ADVISE]

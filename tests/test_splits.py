@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Rows
+from bindoctor.final import checked_split
 from bindoctor.recipe import Split
 from bindoctor.splits import (
     Fold,
@@ -255,3 +256,27 @@ def test_rows_that_a_column_leaves_for_training_must_hold_every_class() -> None:
     for part in (user_split, locked_part):
         with pytest.raises(InputError, match="hold no 'yes'"):
             part(rows, Split(), seed=0)
+
+
+def test_a_run_that_is_looked_at_answers_every_row_once() -> None:
+    rows = rows_with([0, 1] * 30)
+    folds = checked_split(rows, Split(), seed=0)
+    assert sorted(np.concatenate([test for _, test in folds]).tolist()) == list(range(60))
+    assert all(not set(train.tolist()) & set(test.tolist()) for train, test in folds)
+
+
+@pytest.mark.parametrize(
+    ("rows", "split"),
+    [
+        (rows_with([0, 1] * 30), Split(shuffle=False)),
+        (rows_with([0, 1] * 30, order=range(60)), Split(time="day")),
+        (rows_with([0] * 50 + [1] * 4), Split(stratify=True)),
+        (rows_with([0, 1] * 30, groups=[i % 3 for i in range(60)]), Split(group="g")),
+        (rows_with([0, 1] * 30), Split(kind="folds", folds=3, repeats=2)),
+    ],
+)
+def test_a_split_that_says_more_than_chance_is_looked_at_as_it_is(rows: Rows, split: Split) -> None:
+    for (train, test), (same_train, same_test) in zip(
+        checked_split(rows, split, seed=1), user_split(rows, split, seed=1), strict=True
+    ):
+        assert np.array_equal(train, same_train) and np.array_equal(test, same_test)

@@ -32,12 +32,12 @@ def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
         The rows, and a score for each class, near its probability, of shape (rows, classes); ``None`` where there is no
         sample or no column to learn from.
     """
-    if profile.sample is None or len(profile.sample) < 2 or len(profile.classes) < 2:
+    if profile.sample is None or len(profile.sample) < 2 or not (profile.numbers or profile.categories):
         return None
     count = len(profile.sample)
     drawn = np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS])
     rows = profile.sample.take(drawn)
-    inputs = [_number(column, rows) for column in profile.numbers]
+    inputs: list[Floats] = [_number(column, rows) for column in profile.numbers]
     for column in profile.categories:
         inputs += _levels(column, rows)
     varied = [values / values.std() for values in (x - x.mean() for x in inputs) if values.std() > 0]
@@ -82,7 +82,8 @@ def _left_out(inputs: Floats, labels: npt.NDArray[np.int64], classes: int) -> Fl
     strength, axes = np.linalg.eigh(design.T @ design)
     rotated = design @ axes
     toward = rotated.T @ (indicators - shares)
-    best, least = np.zeros_like(indicators), np.inf
+    best: Floats = np.zeros_like(indicators)
+    least = np.inf
     for penalty in PENALTIES:
         shrunk = 1 / (np.maximum(strength, 0.0) + penalty)
         own = np.minimum(rotated**2 @ shrunk, 0.999)[:, None]
@@ -91,9 +92,9 @@ def _left_out(inputs: Floats, labels: npt.NDArray[np.int64], classes: int) -> Fl
         error = float(((indicators - shares - left_out) ** 2).mean())
         if error < least:
             best, least = left_out, error
-    return best + shares
+    return np.asarray(best + shares)
 
 
 def _squared_distances(first: Floats, second: Floats) -> Floats:
     squared = (first**2).sum(axis=1)[:, None] - 2 * first @ second.T + (second**2).sum(axis=1)
-    return np.maximum(squared, 0.0)
+    return np.asarray(np.maximum(squared, 0.0))

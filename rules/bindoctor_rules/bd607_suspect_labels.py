@@ -138,7 +138,7 @@ def suspect_labels(
 
     Measured, with 8% of the labels changed at random, five times over: breast cancer, wine, digits and Wisconsin found
     each time (92, 99, 97 and 91% of the listed rows were changed ones, and 82, 96, 88 and 90% of the changed ones
-    listed); mushrooms, spam and ionosphere too; with 3%, digits and mushrooms. Unchanged, 150 real sets and random
+    listed); mushrooms and spam too; with 3%, digits and mushrooms. Unchanged, 150 real sets and random
     parts of them stay silent but for the LED digits, whose noise was put in on purpose. Sets that can hardly be
     predicted (credit, diabetes) hide wrong labels.
 

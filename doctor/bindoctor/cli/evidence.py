@@ -40,7 +40,7 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
 
     for option in (
         click.option(
-            "--train", "train_first", is_flag=True, help="Train the recipe as its split says, and lint that run too."
+            "--train", "train_first", is_flag=True, help="Train the recipe on folds first, and lint that run too."
         ),
         click.option(
             "--predictions", "predictions_path", type=PATH, help="Out-of-sample predictions to lint: CSV or JSON."
