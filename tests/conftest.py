@@ -7,6 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("bindoctor", deadline=None)
+settings.load_profile("bindoctor")
 
 LOAN = Path(__file__).parents[1] / "examples" / "loan" / "universal_bank.csv"
 

@@ -34,9 +34,12 @@ def test_the_loan_data_shows_its_known_faults(cli: Cli, loan: Path) -> None:
 
 def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
     report = json.loads(cli("check", loan, "--target", "Personal Loan", "--output-format", "json").stdout)
-    assert list(report) == ["schema", "tool", "data", "findings", "outcomes", "exit_code"]
+    assert list(report) == ["schema", "tool", "data", "findings", "ignored", "outcomes", "exit_code"]
     assert report["schema"] == 1
     assert set(report["tool"]) == {"name", "version"}
+    roles = report["data"].pop("roles")
+    assert (roles["ID"], roles["Income"], roles["Personal Loan"]) == ("identifier", "number", "target")
+    assert len(roles) == 14
     assert report["data"] == {
         "path": str(loan),
         "rows": 5000,
@@ -44,10 +47,10 @@ def test_the_json_has_the_documented_shape(cli: Cli, loan: Path) -> None:
         "target": "Personal Loan",
         "positive": "1",
         "classes": {"0": 4520, "1": 480},
-        "remarks": [],
         "parts": {},
+        "remarks": [],
     }
-    keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes"}
+    keys = {"code", "slug", "severity", "confidence", "message", "where", "measured", "rows", "fixes", "explains"}
     for finding in report["findings"]:
         assert set(finding) == keys
         assert set(finding["where"]) == {"kind", "name"}
@@ -219,7 +222,7 @@ def test_init_writes_what_it_guessed_and_never_overwrites(cli: Cli, loan: Path, 
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "bindoctor.toml").read_text()
     assert 'target = "Personal Loan"' in text
-    assert "row identifiers: ID" in text
+    assert "name the row: ID" in text
     assert cli("check", "--fail-on", "never").returncode == 0
     again = cli("init", "loan.csv")
     assert again.returncode == 2
@@ -243,9 +246,8 @@ def test_rules_lists_every_rule(cli: Cli) -> None:
 def test_train_lets_the_rules_on_runs_and_predictions_speak(cli: Cli, tmp_path: Path) -> None:
     done = cli("check", write(tmp_path, HEALTHY), "--target", "y", "--train", "--output-format", "json")
     report = json.loads(done.stdout)
-    assert {outcome["why"] for outcome in report["outcomes"] if outcome["status"] == "skipped"} == {
-        "needs parts: give --valid or --test"
-    }
+    skipped = {outcome["why"] for outcome in report["outcomes"] if outcome["status"] == "skipped"}
+    assert skipped == {"needs parts: give --valid FILE or --test FILE"}
     assert "BD604" in codes(report)
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 

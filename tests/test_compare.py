@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from bindoctor.dataset import Dataset, Piece, Table
 from bindoctor.errors import InputError
 from bindoctor.parts import Part, Parts, Shift
 from bindoctor.readers import open_source, table_source
+from bindoctor.readers.frames import FrameSource
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
 
@@ -22,30 +24,14 @@ Cells = dict[str, Sequence[object]]
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
-    """A table in memory that comes in batches of a few rows."""
+class Pieces(FrameSource):
+    """A table in memory that comes in pieces of a few rows."""
 
-    frame: pl.DataFrame
-    size: int
-    name: str = "pieces"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(self.frame.columns)
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        return ()
+    size: int = 1
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
-        for frame in self.batches(columns):
-            yield frame.clone
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        yield from self.frame.select(columns or pl.all()).iter_slices(self.size)
-
-    def digest(self) -> str:
-        return ""
+        for part in self.frame.iter_slices(self.size):
+            yield partial(part.select, columns or part.columns)
 
 
 def compared(
@@ -181,7 +167,7 @@ def test_the_overlap_is_that_of_comparing_all_pairs_in_any_chunking(
 
     def source(rows: list[tuple[str, str, str]], size: int) -> Pieces:
         frame = pl.DataFrame(rows, schema=dict.fromkeys(["a", "b", "y"], pl.String), orient="row")
-        return Pieces(frame.with_columns(pl.all().replace("", None)), size)
+        return Pieces(frame.with_columns(pl.all().replace("", None)), size=size)
 
     dataset = Dataset(source(train, sizes[0]), "y", test=source(test, sizes[1]))
     parts = compare_parts(dataset, Recipe(), scan(dataset, Recipe()))

@@ -1,13 +1,22 @@
 """Settings are read with the key that is wrong, and written without losing what people put in them."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bindoctor import InputError, Recipe
-from bindoctor.config import DataSettings, check_rule_options, find_config, load_config, render_config
-from bindoctor.registry import discover
+from bindoctor import Finding, Ignore, InputError, Recipe, Severity, Where, rule
+from bindoctor.config import (
+    DataSettings,
+    accepted_findings,
+    check_rule_options,
+    find_config,
+    load_config,
+    render_config,
+)
+from bindoctor.registry import Registry, discover
 
 
 def settings(folder: Path, text: str) -> Path:
@@ -62,13 +71,49 @@ def test_a_toml_error_names_the_line(tmp_path: Path) -> None:
         load_config(settings(tmp_path, '[data]\npath = "a"\ntarget = \n'))
 
 
-def test_an_ignored_rule_needs_its_reason_and_may_be_for_one_column(tmp_path: Path) -> None:
-    config = load_config(
-        settings(tmp_path, '[check.ignore]\nBD103 = "trees"\n[check.ignore."column:id"]\nBD110 = "needed for joins"\n')
+def accepted(folder: Path, text: str) -> tuple[Ignore, ...]:
+    return accepted_findings(load_config(settings(folder, text)), discover())
+
+
+def test_an_ignore_gives_its_reason_and_may_be_for_one_place(tmp_path: Path) -> None:
+    text = """
+        [check.ignore]
+        BD103 = "trees"
+        class-imbalance = "as in use"
+        [check.ignore."column:id"]
+        BD110 = "needed for joins"
+        [check.ignore.split]
+        BD201 = "so drawn"
+        [check.ignore."recipe:features.scale"]
+        BD103 = "scaled before"
+    """
+    assert accepted(tmp_path, text) == (
+        Ignore("BD103", "trees"),
+        Ignore("BD101", "as in use"),
+        Ignore("BD110", "needed for joins", Where("column", "id")),
+        Ignore("BD201", "so drawn", Where("split")),
+        Ignore("BD103", "scaled before", Where("recipe", "features.scale")),
     )
-    everywhere, one = config.ignores
-    assert (everywhere.name, everywhere.column, everywhere.reason) == ("BD103", "", "trees")
-    assert (one.name, one.column, one.reason) == ("BD110", "id", "needed for joins")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[check.ignore]\nBD103 = " "\n', "'check.ignore.BD103' is empty; say why"),
+        ('[check.ignore."column:id"]\nBD103 = ""\n', "'check.ignore.\"column:id\".BD103' is empty"),
+        ('[check.ignore]\nBD999 = "x"\n', "'check.ignore.BD999': no rule is called 'BD999'"),
+        ('[check.ignore]\nclass-imbalnce = "x"\n', "nearest: class-imbalance"),
+        ('[check.ignore.BD101]\nreason = "x"\n', "'BD101' is no kind of place; places are column, target"),
+        ('[check.ignore."colunm:id"]\nBD110 = "x"\n', "did you mean 'column:id'?"),
+        ('[check]\nignore = ["BD101"]\n', "'check.ignore' is a table of reasons"),
+        ("[check.ignore]\nBD101 = 3\n", "'check.ignore' is a table of reasons"),
+    ],
+)
+def test_an_ignore_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        accepted(tmp_path, text)
+    assert says in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_rule_options_are_held_against_the_rule(tmp_path: Path) -> None:
@@ -79,8 +124,66 @@ def test_rule_options_are_held_against_the_rule(tmp_path: Path) -> None:
         check_rule_options(load_config(settings(tmp_path, "[rules.BD101]\nmin-shar = 0.1\n")), registry)
     with pytest.raises(InputError, match=r"rules\.BD101\.min-share.*must be a number"):
         check_rule_options(load_config(settings(tmp_path, '[rules.BD101]\nmin-share = "a"\n')), registry)
-    with pytest.raises(InputError, match="BD999"):
+    with pytest.raises(InputError, match=r"bindoctor\.toml: 'rules\.BD999'"):
         check_rule_options(load_config(settings(tmp_path, "[rules.BD999]\nx = 1\n")), registry)
+
+
+@rule("TT101", severity=Severity.NOTE, flags=[], passes=[])
+def many_options(
+    recipe: Recipe,
+    *,
+    min_share: float = 0.2,
+    min_rows: int = 30,
+    strict: bool = False,
+    kind: str = "mlp",
+    names: tuple[str, ...] = ("sex", "age"),
+) -> Iterator[Finding]:
+    """Have options of every type."""
+    yield from ()
+
+
+def options_of(folder: Path, line: str) -> Mapping[str, Any]:
+    config = load_config(settings(folder, f"[rules.TT101]\n{line}\n"))
+    return check_rule_options(config, Registry((many_options,)))["TT101"]
+
+
+def test_an_option_takes_what_its_default_is(tmp_path: Path) -> None:
+    assert options_of(tmp_path, "min-share = 1") == {"min_share": 1}
+    assert options_of(tmp_path, "min_rows = 0\nstrict = true") == {"min_rows": 0, "strict": True}
+    assert options_of(tmp_path, 'names = ["race"]\nkind = ""') == {"names": ("race",), "kind": ""}
+    assert options_of(tmp_path, "names = []") == {"names": ()}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("min-share = nan", "'rules.TT101.min-share' must be a number, as its default 0.2 is"),
+        ("min-share = inf", "must be a number"),
+        ("min-share = true", "must be a number"),
+        ("min-share = 20", "must be a share from 0 to 1"),
+        ("min-share = -0.1", "must be a share from 0 to 1"),
+        ("min-rows = 2.5", "must be a whole number, as its default 30 is"),
+        ("min-rows = -1", "must be zero or more"),
+        ("strict = 1", "must be true or false"),
+        ("kind = 1", "must be text, as its default 'mlp' is"),
+        ('names = "sex"', "must be a list of texts, as its default ['sex', 'age'] is"),
+        ("names = [1]", "must be a list of texts"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        options_of(tmp_path, line)
+    assert says in str(caught.value)
+
+
+def test_settings_nested_without_end_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nested too deeply"):
+        load_config(settings(tmp_path, f"x = {'[' * 100_000}\n"))
+
+
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(settings(tmp_path, f"x = {'9' * 5_000}\n"))
 
 
 def test_a_verified_recipe_is_written_into_the_file_as_it_stands(tmp_path: Path) -> None:

@@ -17,14 +17,15 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = "errors findings recipe dataset profile parts history predictions evidence scores treatment version"
-READING = (
-    "readers dates selection cleaning left_out hashing tokens classes column_states number_states "
-    "row_states summary scan rows shifts compare"
-)
+VALUES = """errors findings audit recipe dataset profile parts part_names history predictions evidence scores treatment
+version"""
+READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch
+column_states number_states row_states order_states sample_state spread summary scan_state scan rows
+shifts compare"""
 RECORDS = "files journal outputs"
-RULES = "rules registry examine testing explain config"
-TRAINING = "build losses loop boosting prepare resampling splits decide train final store skops_files script"
+RULES = "rules registry baseline examine testing explain config"
+TRAINING = """engineering build losses loop boosting prepare resampling splits decide train final store skops_files
+script"""
 TREATMENT = "verdict laboratory race course confirm treat"
 EDGES = "workspace first report render cli __main__"
 

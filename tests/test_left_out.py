@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -100,20 +100,21 @@ def test_conflicts_are_those_found_by_counting(table: list[tuple[str, str, str]]
         return alone and label == found[0][0]
 
     frame = pl.DataFrame(table, schema=["a", "b", "y"], orient="row")
-    rows = rows_of(Dataset(Pieces(frame, size=size), "y"), Recipe().edited({"data.conflicts": how}))
+    rows = rows_of(Dataset(Pieces(frame, size), "y"), Recipe().edited({"data.conflicts": how}))
     assert rows.row_ids.tolist() == [i for i, row in enumerate(table) if stays(*row)]
 
 
-@dataclass(frozen=True, eq=False)
 class Pieces(FrameSource):
     """A table that comes in pieces of so many rows."""
 
-    size: int = 1
+    def __init__(self, frame: pl.DataFrame, size: int) -> None:
+        super().__init__(frame)
+        object.__setattr__(self, "size", size)
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Yield the pieces."""
-        for frame in self.frame.select(columns or pl.all()).iter_slices(self.size):
-            yield frame.clone
+        for part in self.frame.iter_slices(self.size):  # type: ignore[attr-defined]
+            yield partial(part.select, columns or part.columns)
 
 
 TRAIN: Columns = {

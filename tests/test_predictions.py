@@ -31,7 +31,9 @@ def test_a_column_for_each_class_is_put_into_the_data_sets_order(tmp_path: Path)
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(0, 1), min_size=3, max_size=3)), min_size=1, max_size=20)
+    st.lists(
+        st.tuples(st.integers(0, 2), st.lists(st.floats(0.001, 1), min_size=3, max_size=3)), min_size=1, max_size=20
+    )
 )
 def test_what_bindoctor_wrote_comes_back_the_same(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, list[float]]]
@@ -40,7 +42,7 @@ def test_what_bindoctor_wrote_comes_back_the_same(
     before = Predictions(
         ("a", "b", "c"),
         np.array([label for label, _ in rows]),
-        np.array([probability for _, probability in rows]),
+        np.array([np.array(weights) / sum(weights) for _, weights in rows]),
         np.arange(n) * 7,
         np.arange(n) % 5,
     )
@@ -59,6 +61,8 @@ def test_what_bindoctor_wrote_comes_back_the_same(
         ("y_true,y_prob\n1,0.5\n0,1.5\n", "record 2, column 'y_prob': 1.5 is not a probability"),
         ("y_true,y_prob\n1,0.5\n0,x\n", "record 2, column 'y_prob': 'x' is not a number"),
         ("truth,p_a,p_b\nc,0.5,0.5\n", "'c', which is none of the classes"),
+        ("truth,p_a,p_b\na,0.5,0.5\nb,0.5,0.4\n", "record 2: the probabilities of the classes sum to 0.9, not to 1"),
+        ("truth,p_a,p_b\na,0,0\n", "record 1: the probabilities of the classes sum to 0"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:
@@ -94,3 +98,9 @@ def test_a_malformed_file_is_no_traceback(tmp_path: Path, text: str, says: str) 
     with pytest.raises(InputError) as caught:
         read_predictions(written(tmp_path / "p.csv", text))
     assert says in str(caught.value)
+
+
+def test_probabilities_that_were_rounded_are_made_to_sum_to_one(tmp_path: Path) -> None:
+    found = read_predictions(written(tmp_path / "p.csv", "truth,p_a,p_b,p_c\na,0.33,0.33,0.33\nb,0.1,0.2,0.7\n"))
+    np.testing.assert_allclose(found.probability.sum(axis=1), 1, rtol=1e-15)
+    assert found.probability[0].tolist() == pytest.approx([1 / 3] * 3)

@@ -145,8 +145,9 @@ def test_a_plus_extends_a_list_without_repeating() -> None:
         ({"features": {"clip": {"age": [0.9, 0.1]}}}, "quantiles of 'age' must be [low, high]"),
         ({"features": {"derive": {"x": {"op": "ratio", "a": "pay"}}}}, "'ratio' takes the columns 'a' and 'b'"),
         ({"features": {"derive": {"x": {"op": "group-mean-ratio", "a": "pay", "b": "age"}}}}, "'a' and 'by'"),
-        ({"features": {"dates": {"day": {"format": "%y"}}}}, "must hold %Y, %m and %d"),
-        ({"features": {"dates": {"day": {"format": "%Y-%m/%d"}}}}, "must hold %Y, %m and %d"),
+        ({"features": {"dates": {"day": {"format": "%y"}}}}, "must hold a year (%Y, %y), a month"),
+        ({"features": {"dates": {"day": {"format": "%Y-%m-%y"}}}}, "must hold a year (%Y, %y), a month"),
+        ({"features": {"dates": {"day": {"format": "%Y-%m-%d %S"}}}}, "must hold a year (%Y, %y), a month"),
         ({"features": {"dates": {"day": {"parts": []}}}}, "recipe.features.dates[...].parts"),
     ],
 )

@@ -105,7 +105,38 @@ def test_a_prefix_selects_a_family() -> None:
 
 
 def test_all_selects_every_rule_once() -> None:
-    assert discover().select(["ALL", "BD3"], option="--select") == discover().rules
+    everything = tuple(rule for rule in discover().rules if not rule.opt_in)
+    assert discover().select(["ALL", "BD3"], option="--select") == everything
+
+
+@pytest.mark.parametrize("name", ["BD904", "bd904", "evidence-skipped"])
+def test_an_opt_in_rule_is_selected_by_its_own_code_or_slug_only(name: str) -> None:
+    assert [rule.code for rule in discover().select([name], option="--select")] == ["BD904"]
+    assert "BD904" not in {rule.code for rule in discover().select(["BD", "BD9", "BD90"], option="--select")}
+
+
+def chosen(selected: list[str], ignored: list[str]) -> list[str]:
+    wanted, unwanted = ([(name, "--select") for name in names] for names in (selected, ignored))
+    return [rule.code for rule in discover().choose(wanted, unwanted)]
+
+
+def test_the_more_specific_name_counts() -> None:
+    assert chosen(["BD110"], ["BD1"]) == ["BD110"]
+    assert chosen(["identifier-column"], ["BD11"]) == ["BD110"]
+    assert "BD110" not in chosen(["BD1"], ["BD110"])
+    assert "BD110" not in chosen(["ALL"], ["identifier-column"])
+    assert "BD110" in chosen(["ALL", "BD110"], ["BD11"])
+
+
+def test_of_equally_specific_names_the_ignoring_one_counts() -> None:
+    for name in ("ALL", "BD", "BD1", "BD110"):
+        assert chosen([name], [name]) == []
+    assert chosen(["BD110"], ["identifier-column"]) == []
+
+
+def test_an_unknown_name_comes_with_its_option_and_the_nearest_ones() -> None:
+    with pytest.raises(InputError, match=r"--select: 'clas-imbalance' matches no rule \(nearest: class-imbalance"):
+        chosen(["clas-imbalance"], [])
 
 
 def test_a_selection_keeps_the_order_of_codes() -> None:
@@ -121,3 +152,23 @@ def test_a_selection_by_slug_takes_one_rule() -> None:
 def test_a_name_that_matches_nothing_is_refused_with_the_option(name: str) -> None:
     with pytest.raises(InputError, match="--ignore"):
         discover().select([name], option="--ignore")
+
+
+def test_a_module_that_cannot_be_imported_hides_no_other_of_its_pack(packs: Path) -> None:
+    (packs / "half_pack").mkdir()
+    (packs / "half_pack" / "__init__.py").write_text("")
+    (packs / "half_pack" / "one.py").write_text(RULE.format(code="HP101", name="whole"))
+    (packs / "half_pack" / "two.py").write_text("import no_such_module")
+    (packs / "half_pack" / "three.py").write_text("raise SystemExit(0)")
+    (packs / "packs.txt").write_text("HP half_pack\n")
+    found = discover()
+    assert codes(found) == ["HP101"]
+    assert {broken.name for broken in found.broken} == {"half_pack.two", "half_pack.three"}
+
+
+def test_a_name_that_is_taken_is_refused(packs: Path) -> None:
+    write(packs, a_pack=RULE.format(code="AA101", name="same"), b_pack=RULE.format(code="BB101", name="same"))
+    (packs / "packs.txt").write_text("AA a_pack\nBB b_pack\n")
+    found = discover()
+    assert codes(found) == ["AA101"]
+    assert [broken.why for broken in found.broken] == ["BB101's name same is taken by AA101"]

@@ -127,6 +127,28 @@ def test_a_time_that_cannot_be_ordered_is_refused(bad: str | None) -> None:
         rows_of(dataset_of({"when": ["2024-01-31", "2024-02-01", bad], "y": [0, 1, 0]}), recipe)
 
 
+def test_weights_are_numbers_and_no_feature() -> None:
+    columns: Columns = {"x": [1, 2, 3], "w": ["1", " 0.5", 0], "y": [0, 1, 0]}
+    recipe = data(weight="w")
+    rows = rows_of(dataset_of(columns), recipe)
+    assert rows.weights is not None
+    assert rows.weights.tolist() == [1.0, 0.5, 0.0]
+    assert rows.take(np.array([2, 0])).weights.tolist() == [0.0, 1.0]  # type: ignore[union-attr]
+    assert rows.features.columns == list(scan(dataset_of(columns), recipe).columns) == ["x"]
+
+
+@pytest.mark.parametrize("bad", [-1, None, "much", "inf"])
+def test_a_weight_that_is_none_is_refused(bad: object) -> None:
+    with pytest.raises(InputError, match=r"data\.weight names 'w', of which 1 cells"):
+        rows_of(dataset_of({"x": [1, 2, 3], "w": [1, bad, 2], "y": [0, 1, 0]}), data(weight="w"))
+
+
+@pytest.mark.parametrize("edits", [{"data.weight": "y"}, {"split.column": "y"}, {"split.group": "y"}])
+def test_the_target_has_no_other_role(edits: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="names the target 'y'; name another column"):
+        rows_of(dataset_of({"x": [1, 2], "y": [0, 1]}), Recipe().edited(edits))
+
+
 def test_rows_to_predict_are_read_as_in_training_and_need_no_target() -> None:
     source = table_source(Table({"z": ["x", "y"], "age": ["?", "31"], "code": ["007", None], "extra": [1, 2]}))
     features = features_of(source, data(missing_values={"z": ("x",)}), {"age": "number", "z": "text", "code": "text"})

@@ -1,6 +1,6 @@
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from bindoctor import column_states
+from bindoctor.column_states import Limits
 from bindoctor.dataset import Dataset, Table
 from bindoctor.errors import InputError
 from bindoctor.profile import ColumnProfile, Profile
-from bindoctor.readers import memory, table_source
+from bindoctor.readers import frames, table_source
 from bindoctor.recipe import Data, Recipe
-from bindoctor.scan import ScanState, plan_of, scan
+from bindoctor.scan import scan
+from bindoctor.scan_state import ScanState, plan_of
 from bindoctor.selection import Chunk, select
 
 Columns = Mapping[str, Sequence[object]]
@@ -49,16 +50,24 @@ def part_of(chunk: Chunk, start: int, stop: int) -> Chunk:
 
 
 def assert_same(first: Any, second: Any, path: str = "profile") -> None:
-    if isinstance(first, dict):
+    """Hold counts to be equal, and sums of floats to be equal to a 1e-12th of their size."""
+    if is_dataclass(first):
+        for one in fields(first):
+            assert_same(getattr(first, one.name), getattr(second, one.name), f"{path}.{one.name}")
+    elif isinstance(first, Mapping):
         assert first.keys() == second.keys(), path
         for key in first:
             assert_same(first[key], second[key], f"{path}.{key}")
-    elif isinstance(first, tuple | list):
+    elif isinstance(first, np.ndarray):
+        np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-9, err_msg=path)
+    elif isinstance(first, pl.DataFrame):
+        assert first.equals(second), path
+    elif isinstance(first, Sequence) and not isinstance(first, str):
         assert len(first) == len(second), f"{path}: {first} {second}"
         for index, (one, other) in enumerate(zip(first, second, strict=True)):
             assert_same(one, other, f"{path}[{index}]")
     elif isinstance(first, float):
-        assert first == pytest.approx(second, rel=1e-9, abs=1e-9, nan_ok=True), path
+        assert first == pytest.approx(second, rel=1e-12, abs=1e-9, nan_ok=True), path
     else:
         assert first == second, path
 
@@ -91,28 +100,26 @@ def tables(draw: st.DrawFn) -> dict[str, list[object]]:
 def test_any_split_into_chunks_merged_in_any_order_gives_the_same_profile(
     table: Columns, random: Any, few: bool
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        if few:
-            patch.setattr(column_states, "MAX_LEVELS", 4)
-            patch.setattr(column_states, "SKETCH_SIZE", 8)
-        dataset = dataset_of(table)
-        (chunk,) = select(dataset, Recipe())
-        plan = plan_of(part_of(chunk, 0, random.randint(1, len(chunk.rows))), dataset)
-        whole = ScanState(plan)
-        whole.update(chunk)
-        cuts = sorted(random.sample(range(1, len(chunk.rows)), k=random.randint(0, min(6, len(chunk.rows) - 1))))
-        states: list[ScanState] = []
-        for start, stop in zip([0, *cuts], [*cuts, len(chunk.rows)], strict=True):
-            if states and random.random() < 0.3:
-                states[-1].update(part_of(chunk, start, stop))
-            else:
-                states.append(ScanState(plan))
-                states[-1].update(part_of(chunk, start, stop))
-        while len(states) > 1:
-            first, second = random.sample(range(len(states)), k=2)
-            states[first].merge(states[second])
-            del states[second]
-        assert_same(asdict(states[0].finish()), asdict(whole.finish()))
+    dataset = dataset_of(table)
+    (chunk,) = select(dataset, Recipe())
+    plan = plan_of(part_of(chunk, 0, random.randint(1, len(chunk.rows))), dataset)
+    if few:
+        plan = replace(plan, limits=Limits(levels=4, hashes=8, sample=3, octave_bits=3))
+    whole = ScanState(plan)
+    whole.update(chunk)
+    cuts = sorted(random.sample(range(1, len(chunk.rows)), k=random.randint(0, min(6, len(chunk.rows) - 1))))
+    states: list[ScanState] = []
+    for start, stop in zip([0, *cuts], [*cuts, len(chunk.rows)], strict=True):
+        if states and random.random() < 0.3:
+            states[-1].update(part_of(chunk, start, stop))
+        else:
+            states.append(ScanState(plan))
+            states[-1].update(part_of(chunk, start, stop))
+    while len(states) > 1:
+        first, second = random.sample(range(len(states)), k=2)
+        states[first].merge(states[second])
+        del states[second]
+    assert_same(states[0].finish(), whole.finish())
 
 
 def test_a_scan_in_batches_equals_a_scan_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +132,8 @@ def test_a_scan_in_batches_equals_a_scan_at_once(monkeypatch: pytest.MonkeyPatch
     }
 
     at_once = profile_of(frame)
-    monkeypatch.setattr(memory, "PIECE_ROWS", 1000)
+    monkeypatch.setattr(frames, "PIECE_ROWS", 1000)
     in_batches = profile_of(frame)
-    assert in_batches.row_digest == at_once.row_digest
     assert in_batches.columns["level"] == at_once.columns["level"]
     assert in_batches.columns["x"].distinct == at_once.columns["x"].distinct
     assert in_batches.duplicates == at_once.duplicates
@@ -447,18 +453,8 @@ def test_the_row_number_tells_the_class_of_a_sorted_file() -> None:
     y = rng.integers(0, 2, 400)
     area = roc_auc_score(y, np.arange(400))
     mixed = profile_of({"x": [1] * 400, "y": y.tolist()}).order_auc
-    assert mixed == pytest.approx(max(area, 1 - area))
-    assert profile_of({"x": [1] * 400, "y": sorted(y.tolist())}).order_auc == 1.0
-
-
-def test_the_row_digest_ignores_the_order_of_rows_and_nothing_else() -> None:
-    columns: Columns = {"x": [1, 2, 3], "z": ["a", None, "c"], "y": [0, 1, 1]}
-    shuffled: Columns = {name: [cells[i] for i in (2, 0, 1)] for name, cells in columns.items()}
-    digest = profile_of(columns).row_digest
-    assert profile_of(shuffled).row_digest == digest
-    assert profile_of({**columns, "x": [1, 2, 4]}).row_digest != digest
-    assert profile_of({**columns, "y": [1, 1, 1 - 1]}).row_digest != digest
-    assert profile_of({"renamed" if n == "x" else n: c for n, c in columns.items()}).row_digest != digest
+    assert mixed == pytest.approx(max(area, 1 - area), abs=1e-3)
+    assert profile_of({"x": [1] * 400, "y": sorted(y.tolist())}).order_auc == pytest.approx(1.0, abs=1e-4)
 
 
 # missing values in disguise
@@ -552,7 +548,9 @@ def test_amounts_dates_codes_and_prose_are_no_identifiers(name: str, cells: list
 
 
 def test_dates_and_uuids_are_recognised_by_their_shape() -> None:
-    assert column_of(["2024-01-31", "2024-02-01 12:30:00", "1/2/13 8:01", "31.12.2024"]).shape == "date"
+    dates = column_of(["31.12.2024", "01.02.2024", "soon", *["15.03.2024"] * 17])
+    assert (dates.shape, dates.date_format, dates.dates) == ("date", "%d.%m.%Y", 19)
+    assert column_of(["1/2/13 8:01", "12/31/12 23:59"]).date_format == "%m/%d/%y %H:%M"
     assert column_of([f"{i:032x}" for i in range(10**20, 10**20 + 9)]).shape == "uuid"
     assert column_of(["blue", "red"]).shape == ""
 
@@ -562,6 +560,6 @@ def test_a_scan_leaves_its_state_as_it_is() -> None:
     (chunk,) = select(dataset, Recipe())
     state = ScanState(plan_of(chunk, dataset))
     state.update(chunk)
-    assert asdict(state.finish()) == asdict(state.finish())
+    assert_same(state.finish(), state.finish())
     assert math.isclose(state.finish().order_auc, 1.0)
     assert isinstance(chunk.labels, pl.Series)

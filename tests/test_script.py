@@ -2,12 +2,13 @@
 
 import ast
 import csv
+import math
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,13 @@ from bindoctor.script.layout import literal, quoted
 
 QUICK = {"train.epochs": 4, "model.hidden": [16]}
 SCALED = {**QUICK, "features.scale": "standard"}
-PEOPLE = {**SCALED, "features.impute": "median", "data.missing-tokens": ["?"], "data.drop": ["kind", "team", "day"]}
-KINDS = {**PEOPLE, "data.drop": ["y", "team", "day"], "loss.kind": "cross-entropy"}
+UNUSED = ["team", "day", "weight", "part", "town"]
+PEOPLE = {**SCALED, "features.impute": "median", "data.missing-tokens": ["?"], "data.drop": ["kind", *UNUSED]}
+KINDS = {**PEOPLE, "data.drop": ["y", *UNUSED], "loss.kind": "cross-entropy"}
+DATED = {
+    "features.dates.day": {"format": "%Y-%m-%d", "parts": ["month", "weekday", "days"]},
+    "data.drop": ["kind", "team", "weight", "part", "town"],
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,13 @@ class Case:
     data: str
     target: str
     edits: Mapping[str, Any]
+    valid: str = ""
+    test: str = ""
+
+    def dataset(self, folder: Path = Path()) -> Dataset:
+        """Open the files in a folder."""
+        valid, test = (open_source(folder / name) if name else None for name in (self.valid, self.test))
+        return replace(opened(folder / self.data, self.target), valid=valid, test=test)
 
 
 LOAN = "Personal Loan"
@@ -223,6 +236,136 @@ CASES = {
     "rows without a target": Case("targetless.csv", "y", {**PEOPLE, "data.drop-missing-target": True}),
     "semicolons and an unnamed column": Case("semicolons.csv", "y", {**PEOPLE}),
     "Parquet": Case("people.parquet", "y", {**PEOPLE}),
+    "dates, derived columns, clipping, hashed levels and a choice of inputs": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            **DATED,
+            "features.derive.pay": {"op": "ratio", "a": "income", "b": "visits"},
+            "features.derive.over_town": {"op": "group-mean-ratio", "a": "income", "by": "city"},
+            "features.derive.by_age": {"op": "group-mean-difference", "a": "income", "by": "age"},
+            "features.clip.income": [0.02, 0.98],
+            "features.clip.pay": [0.05, 0.95],
+            "features.encode": "hash",
+            "features.encode-columns.job": "onehot",
+            "features.indicators": True,
+            "features.keep": 18,
+            "train.patience": 2,
+        },
+    ),
+    "quotients and dates where nothing is imputed": Case(
+        "people.csv",
+        "y",
+        {
+            **SCALED,
+            **DATED,
+            "data.drop": ["kind", "team", "age", "job", "city"],
+            "data.limits.income": [0, math.inf],
+            "data.missing-values.visits": [],
+            "data.casts.visits": "text",
+            "features.derive.growth": {"op": "ratio", "a": "income", "b": "day_weekday"},
+            "features.derive.square": {"op": "product", "a": "income", "b": "income"},
+        },
+    ),
+    "only dates and numbers as they are": Case(
+        "people.csv",
+        "y",
+        {
+            **QUICK,
+            **DATED,
+            "data.drop": ["kind", "team", "age", "job", "city", "visits"],
+            "features.dates.day": {"parts": ["weekday", "month"]},
+            "features.derive.later": {"op": "difference", "a": "day_month", "b": "income"},
+            "features.clip.later": [0.1, 0.9],
+            "features.clip.day_weekday": [0, 0.5],
+        },
+    ),
+    "trees on made columns with missing cells": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            **DATED,
+            "model.kind": "gradient-boosting",
+            "features.impute": "none",
+            "features.derive.pay": {"op": "ratio", "a": "income", "b": "visits"},
+            "features.keep": 6,
+            "data.weight": "weight",
+            "data.drop": ["kind", "team"],
+            "loss.class-weight": "balanced",
+            "train.patience": 3,
+        },
+    ),
+    "SMOTENC on chosen inputs": Case(
+        "people.csv",
+        "y",
+        {**PEOPLE, "features.indicators": True, "features.keep": 7, "resample.method": "smotenc"},
+    ),
+    "weights and early stopping": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.weight": "weight",
+            "train.patience": 2,
+            "loss.class-weight": 2.0,
+            "decide.threshold": "tuned",
+            "split.folds": 2,
+        },
+    ),
+    "weighted trees": Case(
+        "people.csv", "y", {**PEOPLE, "data.weight": "weight", "model.kind": "gradient-boosting", "train.patience": 3}
+    ),
+    "weighted focal loss": Case("people.csv", "y", {**PEOPLE, "data.weight": "weight", "loss.kind": "focal"}),
+    "weights of three classes": Case("people.csv", "kind", {**KINDS, "data.weight": "weight"}),
+    "weighted focal loss of three classes": Case(
+        "people.csv",
+        "kind",
+        {**KINDS, "data.weight": "weight", "loss.kind": "focal", "loss.class-weight": "balanced"},
+    ),
+    "untidy texts and limits": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.tidy": ["town", "city"],
+            "data.drop": ["kind", "team", "day"],
+            "data.limits.age": [20, 60],
+            "data.limits.visits": [-math.inf, 7],
+        },
+    ),
+    "a column of parts, listed rows and the majority of rows that contradict each other": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.drop": ["kind", "team", "day", "income", "weight", "town"],
+            "data.drop-rows": [0, 17, 200],
+            "data.conflicts": "majority",
+            "data.deduplicate": True,
+            "split.column": "part",
+            "train.patience": 2,
+            "decide.calibrate": "platt",
+            "split.folds": 2,
+        },
+    ),
+    "no rows that contradict each other": Case(
+        "people.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.drop": ["kind", "team", "day", "income", "weight", "town", "part", "city"],
+            "data.conflicts": "drop",
+        },
+    ),
+    "no rows of held-out files": Case(
+        "people.csv",
+        "y",
+        {**PEOPLE, "data.drop-overlap": True, "data.missing-tokens": ["?"]},
+        valid="valid.csv",
+        test="test.csv",
+    ),
 }
 
 
@@ -231,7 +374,9 @@ def write_people(path: Path, rows: int = 300) -> None:
     draw = random.Random(3)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["income", "age", "city", "job", "visits", "team", "day", "y", "kind"])
+        writer.writerow(
+            ["income", "age", "city", "job", "visits", "team", "day", "weight", "part", "town", "y", "kind"]
+        )
         for _ in range(rows):
             income, city = round(draw.lognormvariate(3, 1), 3), draw.choice(["Ulm", "Bonn", "Kiel", "Bad\nTölz"])
             age = "" if draw.random() < 0.1 else draw.choice([f" {draw.randint(18, 80)}", "30", "30.0"])
@@ -240,6 +385,8 @@ def write_people(path: Path, rows: int = 300) -> None:
             place = (income > 20) + (city == "Kiel") * draw.random() + draw.random() / 2
             day = f"2024-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}"
             row = [income, age, city, job, visits, f"t{draw.randint(0, 30)}", day]
+            row += [draw.choice([1, 2, 0.5]), draw.choice(["train", "Train", "test"])]
+            row += [draw.choice([city.upper(), f"{city}\u200b", f" {city}", "Ulm\u00a0", "\u200b"])]
             row += ["yes " if place > 1 else "no", ["low", "mid", "top"][min(int(place * 1.2), 2)]]
             writer.writerows([row] * (2 if draw.random() < 0.05 else 1))
 
@@ -257,6 +404,8 @@ def write_data(folder: Path, loan: Path, small_loan: Path) -> None:
         pl.when(pl.col("index") % 9 == 4).then(pl.lit("total")).otherwise(pl.col("income")).alias("income"),
     )
     unknown.drop("index").write_csv(folder / "targetless.csv")
+    people.tail(40).write_csv(folder / "valid.csv")
+    people.head(30).with_columns(pl.col("income").cast(pl.Float64).cast(pl.String)).write_csv(folder / "test.csv")
 
 
 def opened(path: Path | str, target: str) -> Dataset:
@@ -292,11 +441,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, loan: Path, small_loan: Pat
     for name, case in CASES.items():
         place = folder / name
         place.mkdir()
-        (place / case.data).symlink_to(folder / case.data)
+        for file in filter(None, (case.data, case.valid, case.test)):
+            (place / file).symlink_to(folder / file)
         before = Path.cwd()
         os.chdir(place)
         try:
-            (place / "script.py").write_text(rendered(opened(case.data, case.target), case.edits), encoding="utf-8")
+            (place / "script.py").write_text(rendered(case.dataset(), case.edits), encoding="utf-8")
         finally:
             os.chdir(before)
         places.append(place)
@@ -318,7 +468,7 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("one_thread")
 def test_a_script_answers_as_the_trained_model_does(name: str, folder: Path) -> None:
     case, recipe = CASES[name], Recipe().edited(CASES[name].edits)
-    dataset = opened(folder / case.data, case.target)
+    dataset = case.dataset(folder)
     rows = rows_of(dataset, recipe)
     model = train_final(recipe, rows, seed=recipe.train.seed)
     numbers, probability, decisions = read_answers(folder / name / "predictions.csv")
@@ -503,7 +653,24 @@ CHOICES: dict[str, list[Any]] = {
     "features.impute": ["mean", "median", "most-frequent", "zero"],
     "features.indicators": [False, True],
     "features.scale": ["none", "standard", "minmax", "robust", "quantile", "power", "log1p"],
-    "features.encode": ["onehot", "target"],
+    "features.encode": ["onehot", "target", "hash"],
+    "features.encode-columns": [{}, {"city": "hash"}, {"job": "target", "city": "onehot"}],
+    "features.dates": [{}, {"day": {"parts": ["month", "weekday"]}}],
+    "features.derive": [
+        {},
+        {"pay": {"op": "ratio", "a": "income", "b": "weight"}},
+        {
+            "over_town": {"op": "group-mean-difference", "a": "income", "by": "city"},
+            "more": {"op": "product", "a": "income", "b": "weight"},
+        },
+    ],
+    "features.clip": [{}, {"income": [0.01, 0.99]}],
+    "features.keep": [0, 6],
+    "data.tidy": [[], ["city", "town"]],
+    "data.limits": [{}, {"income": [0, math.inf]}],
+    "data.drop-rows": [[], [1, 2, 3]],
+    "data.conflicts": ["keep", "majority", "drop"],
+    "split.column": ["", "part"],
     "features.transform": [{}, {"income": "power"}, {"income": "log1p", "visits": "quantile"}],
     "features.rare": [0, 20],
     "resample.method": ["none", "smote", "borderline-smote", "adasyn", "random-over", "random-under", "smote-tomek"],
@@ -543,7 +710,7 @@ def test_the_same_recipe_renders_to_the_same_script(folder: Path) -> None:
         ("kind", {**KINDS, "loss.kind": "bce"}, "'bce'"),
         ("kind", {**KINDS, "loss.class-weight": 3.0}, "class-weight"),
         ("kind", {**KINDS, "decide.threshold": "tuned"}, "threshold"),
-        ("y", {**PEOPLE, "data.drop": ["city", "job", "kind", "team", "day"], "resample.method": "smotenc"}, "smotenc"),
+        ("y", {**PEOPLE, "data.drop": ["city", "job", "kind", *UNUSED], "resample.method": "smotenc"}, "smotenc"),
         ("y", {**PEOPLE, "decide.calibrate": "platt", "split.folds": 200}, "fewer than the 200 folds"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,6 +1,7 @@
 """Rows are parted as the recipe says: nothing is lost, and nothing stands on both sides."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 
 from bindoctor import InputError, Rows
 from bindoctor.recipe import Split
-from bindoctor.splits import Fold, derived_seed, inner_validation, locked_part, repeated_folds, user_split
+from bindoctor.splits import (
+    Fold,
+    derived_seed,
+    inner_validation,
+    locked_part,
+    repeated_folds,
+    training_rows,
+    user_split,
+)
 
 SPLITS = [
     Split(kind=kind, stratify=stratify, shuffle=shuffle, repeats=2, folds=3)
@@ -221,3 +230,28 @@ def test_group_and_time_at_once_are_refused() -> None:
 def test_derived_seeds_differ_along_every_path() -> None:
     seeds = {derived_seed(seed, repeat, fold) for seed in range(3) for repeat in range(3) for fold in range(3)}
     assert len(seeds) == 27
+
+
+def test_a_longer_path_has_another_seed() -> None:
+    paths = [(), (0,), (1,), (0, 0), (1, 0), (1, 0, 0), (1, 0, 0, 0), (0, 1), (0, 1, 0, 0)]
+    assert len({derived_seed(seed, *path) for seed in (0, 1, 2**40) for path in paths}) == 3 * len(paths)
+
+
+def test_the_rows_that_a_column_keeps_back_are_held_out_whatever_else_the_split_says() -> None:
+    parts = np.arange(20) % 4 == 3
+    rows = replace(rows_with([0, 1] * 10), held_out=parts)
+    for kind in ("holdout", "folds"):
+        ((kept, held_out),) = user_split(rows, Split(kind=kind, repeats=3), seed=0)
+        assert held_out.tolist() == np.flatnonzero(parts).tolist()
+        assert sorted([*kept, *held_out]) == list(range(20))
+    work, locked = locked_part(rows, Split(), seed=0)
+    assert locked.tolist() == np.flatnonzero(parts).tolist()
+    assert training_rows(rows).row_ids.tolist() == work.tolist()
+    assert training_rows(training_rows(rows)).row_ids.tolist() == work.tolist()
+
+
+def test_rows_that_a_column_leaves_for_training_must_hold_every_class() -> None:
+    rows = replace(rows_with([0, 1] * 10), held_out=np.arange(20) % 2 == 1)
+    for part in (user_split, locked_part):
+        with pytest.raises(InputError, match="hold no 'yes'"):
+            part(rows, Split(), seed=0)

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import math
 import os
 import random
 import zipfile
@@ -20,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from bindoctor import InputError, Recipe, Table
 from bindoctor.final import FinalModel, train_final
 from bindoctor.readers import open_dataset, open_source, table_source
-from bindoctor.rows import rows_of
+from bindoctor.rows import features_of, rows_of
 from bindoctor.store import FILES, load_model, save_model
 
 QUICK = {"train.epochs": 3, "model.hidden": [8]}
@@ -110,6 +111,83 @@ def test_a_model_read_back_answers_exactly_as_the_one_that_was_saved(edits: dict
     answers = [model.fitted.classes[k] for k in model.decide(features)]
     assert table["decision"].to_list() == answers
     assert table["row"].to_list() == list(range(240))
+
+
+ENGINEERED = {
+    **MIXED,
+    "features.dates.day": {"format": "%d.%m.%Y", "parts": ["month", "weekday", "days"]},
+    "features.derive.share": {"op": "ratio", "a": "income", "b": "debt"},
+    "features.derive.over_town": {"op": "group-mean-difference", "a": "income", "by": "city"},
+    "features.clip.share": [0.05, 0.95],
+    "features.encode-columns.job": "hash",
+    "features.keep": 12,
+}
+UNIMPUTED = {
+    **QUICK,
+    **COMPLETE,
+    "features.dates.day": {"format": "%d.%m.%Y"},
+    "features.derive.share": {"op": "ratio", "a": "income", "b": "debt"},
+}
+CLEANED = {
+    **MIXED,
+    "data.drop": ["day"],
+    "data.tidy": ["city", "job"],
+    "data.limits.income": [0, 200],
+    "data.limits.age": [-math.inf, 70],
+    "data.conflicts": "majority",
+    "data.drop-rows": [3, 7],
+    "data.weight": "debt",
+    "split.column": "part",
+}
+
+
+def rich_people(rows: int = 240, *, seed: int = 0) -> Table:
+    """People with debts, some of them none, dates, and which part they belong to."""
+    cells: dict[str, list[object]] = {name: list(column) for name, column in people(rows, seed=seed).cells.items()}
+    cells["debt"] = [k * (seed + 3) % 7 for k in range(rows)]
+    cells["day"] = [f"{1 + k % 28:02d}.{1 + k % 12:02d}.{2020 + k % (3 + seed)}" for k in range(rows)]
+    cells["part"] = ["test" if k % 5 == 0 else "train" for k in range(rows)]
+    return Table(cells)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        ENGINEERED,
+        {**ENGINEERED, **BOOSTED, "features.impute": "none", "features.keep": 0},
+        {**ENGINEERED, **BOOSTED, "features.impute": "none", "features.keep": 5},
+        UNIMPUTED,
+        CLEANED,
+        {**CLEANED, **BOOSTED},
+    ],
+    ids=["engineered", "engineered trees", "few inputs of trees", "nothing imputed", "cleaned", "cleaned trees"],
+)
+def test_what_is_made_of_columns_is_made_alike_by_a_model_read_back(edits: dict[str, Any], tmp_path: Path) -> None:
+    model = trained(edits, rich_people())
+    save_model(tmp_path, model)
+    cells = without_target(rich_people(seed=1))
+    cells["city"] = ["Rome", None, *cells["city"][2:]]
+    cells["day"] = ["soon", None, *cells["day"][2:]]
+    source = table_source(Table(cells))
+    features = features_of(source, model.fitted.recipe, model.fitted.columns)
+    table = load_model(tmp_path).table(source)
+    np.testing.assert_array_equal(table["p_yes"], model.predict(features)[:, 1])
+    assert np.isfinite(table["p_yes"].to_numpy()).all()
+    assert np.ptp(table["p_yes"].to_numpy()) > 0.01
+
+
+def test_rows_to_predict_need_neither_weights_nor_parts(tmp_path: Path) -> None:
+    save_model(tmp_path, trained(CLEANED, rich_people()))
+    assert load_model(tmp_path).table(table_source(Table(without_target(people())))).height == 240
+
+
+def test_inputs_that_are_not_there_are_refused(saved: Callable[..., Path]) -> None:
+    folder = saved({**MIXED, "features.keep": 3})
+    manifest = msgspec.json.decode((folder / "model.json").read_bytes())
+    manifest["learned"]["kept"] = [0, 1, 10**6]
+    (folder / "model.json").write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(InputError, match="do not fit together"):
+        load_model(folder)
 
 
 def test_the_table_of_three_classes_has_a_probability_for_each(tmp_path: Path) -> None:
@@ -264,8 +342,8 @@ def test_files_of_two_models_are_not_mixed(saved: Callable[..., Path]) -> None:
 
 def test_a_model_of_a_later_format_says_so(saved: Callable[..., Path]) -> None:
     folder = saved({**QUICK, **COMPLETE})
-    (folder / "model.json").write_bytes(b'{"format": 2, "shape": "unknown"}')
-    with pytest.raises(InputError, match="has format 2"):
+    (folder / "model.json").write_bytes(b'{"format": 3, "shape": "unknown"}')
+    with pytest.raises(InputError, match="has format 3"):
         load_model(folder)
 
 

@@ -1,7 +1,8 @@
 """Training does what the recipe says, twice the same, logs honestly, and says so when it fails."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from torch import nn
 
 from bindoctor import InputError, Recipe, Rows, scores
 from bindoctor.build import build_network
+from bindoctor.final import train_final
 from bindoctor.loop import train_network
 from bindoctor.losses import plain_log_loss
 from bindoctor.resampling import SYNTHETIC
@@ -438,3 +440,93 @@ def test_gradient_boosting_stops_early_on_its_validation_part() -> None:
     history = trained({"model.kind": "gradient-boosting", "train.patience": 3}, make_rows(400)).history
     assert history.best_epoch is not None
     assert history.best_epoch <= len(history.epochs) < 100
+
+
+# Weights
+
+
+def weighted(rows: Rows, weights: Sequence[float]) -> Rows:
+    return replace(rows, weights=np.array(weights, dtype=np.float64))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {},
+        {"loss.kind": "focal", "loss.label-smoothing": 0.1},
+        {"loss.kind": "cross-entropy"},
+        {"loss.kind": "cross-entropy", "loss.class-weight": 3.0},
+        {"loss.class-weight": 3.0},
+    ],
+    ids=str,
+)
+def test_a_row_of_weight_two_trains_like_two_rows(loss: dict[str, object]) -> None:
+    whole_batches = {"train.batch-size": 10_000, "model.kind": "logistic", "optimizer.kind": "sgd", **loss}
+    rows = make_rows(60).take(np.arange(60))
+    counts = 1 + np.arange(60) % 3
+    twice = rows.take(np.repeat(np.arange(60), counts))
+    first = trained(whole_batches, weighted(rows, (0.7 * counts).tolist()))
+    second = trained(whole_batches, twice)
+    np.testing.assert_allclose(first.probability(rows.features), second.probability(rows.features), atol=1e-6)
+    unweighted = trained(whole_batches, rows)
+    assert np.abs(first.probability(rows.features) - unweighted.probability(rows.features)).max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["mlp", "gradient-boosting"])
+def test_rows_without_weight_teach_nothing(kind: str) -> None:
+    rows = make_rows(200)
+    weights = (np.arange(200) % 4 != 0).astype(float)
+    lying = replace(rows, labels=np.where(weights == 0, 1 - rows.labels, rows.labels))
+    edits: dict[str, object] = {"model.kind": kind, "train.batch-size": 10_000}
+    first, second = trained(edits, weighted(rows, weights.tolist())), trained(edits, weighted(lying, weights.tolist()))
+    if kind == "mlp":
+        np.testing.assert_array_equal(first.probability(rows.features), second.probability(rows.features))
+        return
+    # Trees put rows without weight into their bins and leaves, but learn no answer from them.
+    truth, counted = rows.labels[weights == 1], rows.features.filter(pl.Series(weights == 1))
+    right = [(model.probability(counted).argmax(axis=1) == truth).mean() for model in (second, trained(edits, lying))]
+    assert right[0] > right[1]
+
+
+def test_weights_have_mean_one_over_the_rows_trained_on() -> None:
+    rows = weighted(make_rows(), (np.arange(240) + 1.0).tolist())
+    done = prepare(recipe_with({"train.patience": 3}), rows, seed=0)
+    assert done.weights is not None
+    assert len(done.weights) == len(done.train.labels) < 240
+    assert done.weights.mean() == pytest.approx(1, abs=1e-6)
+
+
+def test_weights_count_in_training_and_not_in_scores() -> None:
+    rows = make_rows()
+    folds = repeated_folds(rows, recipe_with({}).split, repeats=1, folds=3, seed=0)[0]
+    run = cross_fit(recipe_with({}), weighted(rows, np.linspace(0.1, 9, 240).tolist()), folds, seed=0)
+    loss = scores.log_loss(run.predictions.truth, run.predictions.probability)
+    per_fold = [
+        scores.log_loss(rows.labels[test], run.predictions.probability[run.predictions.fold == number])
+        for number, (_, test) in enumerate(folds)
+    ]
+    assert run.history.epochs[-1].valid_loss == pytest.approx(np.mean(per_fold), abs=1e-5)
+    assert loss == pytest.approx(np.average(per_fold, weights=[len(test) for _, test in folds]))
+
+
+def test_weights_of_nothing_and_resampled_weights_are_refused() -> None:
+    with pytest.raises(InputError, match=r"weights of recipe\.data\.weight have the mean 0"):
+        trained({}, weighted(make_rows(), [0.0] * 240))
+    with pytest.raises(InputError, match=r"data\.weight and recipe\.resample\.method cannot both"):
+        trained({"resample.method": "smote"}, weighted(make_rows(), [1.0] * 240))
+
+
+def test_a_network_beyond_memory_is_refused_before_it_is_made() -> None:
+    with pytest.raises(InputError, match=r"makes a network of 4\.3e\+09 weights, 16\.0 GiB"):
+        trained({"model.hidden": [65_536, 65_536]})
+
+
+def test_the_final_model_is_not_trained_on_rows_that_a_column_keeps_back() -> None:
+    rows = make_rows()
+    held_out = np.arange(240) % 3 == 0
+    lying = replace(rows, labels=np.where(held_out, 1 - rows.labels, rows.labels), held_out=held_out)
+    edits: dict[str, object] = {"decide.threshold": "tuned", "decide.calibrate": "platt", "split.folds": 3}
+    first = train_final(recipe_with(edits), lying, seed=0)
+    second = train_final(recipe_with(edits), rows.take(np.flatnonzero(~held_out)), seed=0)
+    np.testing.assert_array_equal(first.predict(rows.features), second.predict(rows.features))
+    assert first.decision.threshold == second.decision.threshold

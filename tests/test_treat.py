@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pytest
 
-from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Table, Where
+from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Rows, Table, Where
 from bindoctor.confirm import Confirmation
 from bindoctor.course import Diagnose
+from bindoctor.laboratory import Attempt, Laboratory
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
@@ -171,3 +172,84 @@ def test_a_confirmed_claim_says_nothing_of_another_score() -> None:
     seen = Confirmation(before, after, {"log-loss": 0.69, "mcc": 0.0}, 0.1, 0.05, 0.15, 0.3)
     assert seen.holds
     assert seen.gain_in("mcc") == pytest.approx(-0.1)
+
+
+def laboratory_of(cells: Mapping[str, Iterable[object]], recipe: Recipe = QUICK) -> tuple[Laboratory, Rows]:
+    rows = rows_of(dataset(cells), recipe)
+    return Laboratory(dataset(cells), rows, recipe, seed=0, repeats=1, folds=3), rows
+
+
+def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> None:
+    cells = learnable(120)
+    laboratory, rows = laboratory_of(cells)
+    recipe = QUICK.edited({"data.drop-rows": [3, 50]})
+    read = laboratory.read(recipe, rows.row_ids)
+    assert read.features.equals(rows.features)
+    trained = laboratory.trained_on(recipe, read, np.arange(0, 120, 3))
+    assert trained.tolist() == [row for row in range(0, 120, 3) if row != 3]
+    attempt = laboratory.extend(Attempt(recipe), stand_in=True)
+    assert sorted(attempt.runs[0].predictions.row_ids) == list(range(120))
+    assert laboratory.trained_on(QUICK, rows, np.arange(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_rows_contradict_each_other_within_the_training_rows_alone() -> None:
+    cells: Mapping[str, list[object]] = {"x": [1, 1, 1, 2, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 1, 0, 1, 0, 1]}
+    laboratory, rows = laboratory_of(cells)
+    recipe = QUICK.edited({"data.conflicts": "majority"})
+    assert laboratory.trained_on(recipe, rows, np.arange(10)).tolist() == [0, 1, 5, 6, 7, 8, 9]
+    assert laboratory.trained_on(recipe, rows, np.array([0, 2, 4, 5])).tolist() == [4, 5]
+    assert laboratory.trained_on(recipe, rows, np.array([2, 3, 5])).tolist() == [2, 3, 5]
+
+
+def test_leaving_out_mislabelled_training_rows_is_tried_and_confirmed() -> None:
+    cells = learnable(900, signal=4.0, scale=1)
+    wrong = np.flatnonzero((np.arange(900) % 5 == 0) & (cells["y"] == 0))
+    cells["y"][wrong] = 1
+    far = {
+        name: np.where(np.isin(np.arange(900), wrong) & (name == "income"), -20.0, values)
+        for name, values in cells.items()
+    }
+    far["y"] = cells["y"]
+    relieved = Fix("leave out the listed rows", {"data.drop-rows": wrong.tolist()})
+    done = treat(dataset(far), QUICK, offering(relieved), repeats=2)
+    (trial,) = [trial for trial in done.trials if trial.title == relieved.title]
+    assert trial.status != "error", trial.why
+    # They stand in every fold and among the locked rows, where they are still answered wrongly.
+    assert (trial.gain or 0.0) < 0
+    assert done.recipe == QUICK
+
+
+def test_a_column_of_parts_locks_its_rows_away() -> None:
+    cells = {**learnable(), "part": np.where(np.arange(500) % 4 == 0, "test", "train")}
+    recipe = QUICK.edited({"split.column": "part"})
+    done = treat(dataset(cells), recipe, offering(STANDARDISE), repeats=2)
+    assert done.locked_rows == 125
+    assert done.status == "verified", done.why
+
+
+@pytest.mark.parametrize(
+    "fix",
+    [
+        Fix("ratio", {"features.derive.share": {"op": "ratio", "a": "income", "b": "size"}}),
+        Fix("group", {"features.derive.share": {"op": "group-mean-ratio", "a": "income", "by": "town"}}),
+    ],
+    ids=lambda fix: fix.title,
+)
+def test_an_engineered_feature_that_tells_the_class_is_kept(fix: Fix) -> None:
+    random = np.random.default_rng(3)
+    size, town = np.exp(random.normal(size=900)), random.integers(0, 40, 900)
+    standard = np.exp(2 * random.normal(size=40))[town] if fix.title == "group" else size
+    share = np.exp(0.3 * random.normal(size=900))
+    y = random.random(900) < 1 / (1 + np.exp(-8 * np.log(share)))
+    cells: dict[str, Iterable[object]] = {
+        "income": share * standard,
+        "size": size,
+        "town": [f"town {k}" for k in town],
+        "y": np.asarray(y).astype(int),
+    }
+    recipe = QUICK.edited({"features.scale": "standard", "features.encode": "target"})
+    done = treat(dataset(cells), recipe, offering(fix), repeats=2)
+    assert done.status == "verified", done.why
+    assert done.edits == {
+        "features.derive": {"share": Recipe().edited(fix.edits).to_dict()["features"]["derive"]["share"]}
+    }

@@ -29,7 +29,9 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
     if np.count_nonzero(counts) < 2:
         raise InputError("the training rows hold one class only; gradient boosting needs two.")
-    weights = class_weights(recipe.loss, counts.tolist())
+    weights = class_weights(recipe.loss, counts.tolist())[prepared.train.labels]
+    if prepared.weights is not None:
+        weights = weights * prepared.weights
     valid = prepared.valid
     estimator = HistGradientBoostingClassifier(
         min_samples_leaf=MIN_ROWS_IN_LEAF,
@@ -43,7 +45,7 @@ def train_boosting(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Hi
         estimator.fit(
             prepared.train.matrix,
             prepared.train.labels,
-            sample_weight=weights[prepared.train.labels],
+            sample_weight=weights,
             X_val=None if valid is None else valid.matrix,
             y_val=None if valid is None else valid.labels,
             sample_weight_val=None if valid is None else np.ones(len(valid.labels)),

@@ -1,6 +1,7 @@
 """Turns sections of the recipe into unfitted scikit-learn and PyTorch objects."""
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import torch
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction import FeatureHasher
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
@@ -23,14 +25,16 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
+from bindoctor.engineering import Columns, check_engineering, engineered_columns
 from bindoctor.errors import InputError
 from bindoctor.recipe import Data, Features, Model, Optimizer
 
-Columns = Mapping[str, Literal["number", "text"]]
 Floats = npt.NDArray[np.float64]
 
 MAX_QUANTILES = 1000
 MAX_MATRIX_BYTES = 2 * 2**30
+MAX_WEIGHTS = 2**28
+HASHED_INPUTS = 32
 MIN_PRIOR = 1e-6
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
@@ -49,6 +53,21 @@ def signed_log1p(values: npt.ArrayLike) -> Floats:
     return np.asarray(np.sign(array) * np.log1p(np.abs(array)))
 
 
+def hashed_levels(columns: Any) -> Floats:
+    """Return ``HASHED_INPUTS`` numbers for each text column, shape (n, columns · HASHED_INPUTS).
+
+    A level is one of -1 and 1 in one of them (Weinberger et al. 2009), by MurmurHash3, which is the same everywhere.
+    """
+    hasher = FeatureHasher(HASHED_INPUTS, input_type="string")
+    cells = np.asarray(columns, dtype=object)
+    return np.hstack([hasher.transform(cells[:, [k]]).toarray() for k in range(cells.shape[1])])
+
+
+def hashed_names(transformer: FunctionTransformer, columns: Sequence[str]) -> npt.NDArray[Any]:
+    """Return the names of the numbers of ``hashed_levels``: those of their columns."""
+    return np.repeat(np.asarray(columns, dtype=object), HASHED_INPUTS)
+
+
 def column_kinds(features: pl.DataFrame) -> dict[str, Literal["number", "text"]]:
     """Return each column's kind by its type: text for String, number for everything else."""
     return {name: "text" if kind == pl.String else "number" for name, kind in features.schema.items()}
@@ -57,21 +76,28 @@ def column_kinds(features: pl.DataFrame) -> dict[str, Literal["number", "text"]]
 def check_columns(data: Data, features: Features, columns: Columns) -> None:
     """Check that the columns which the recipe treats one by one exist and are of the right kind.
 
-    A column that the recipe drops may still be named.
+    A column that the recipe drops, or turns into others, may still be named.
 
     Raises:
         InputError: a setting names an unknown column, or one of the wrong kind, or no feature column is left.
     """
     if not columns:
         raise InputError("no feature column is left to train on; recipe.data.drop removes all of them.")
-    settings = (("transform", "number", features.transform), ("encode-columns", "text", features.encode_columns))
+    check_engineering(data, features, columns)
+    known = engineered_columns(features, columns)
+    gone = {*data.drop, *features.dates, *features.derive}
+    settings: tuple[tuple[str, str, Iterable[str]], ...] = (
+        ("transform", "number", features.transform),
+        ("clip", "number", features.clip),
+        ("encode-columns", "text", features.encode_columns),
+    )
     for setting, kind, named in settings:
         for name in named:
-            if name not in columns and name not in data.drop:
+            if name not in known and name not in gone:
                 raise InputError(f"recipe.features.{setting} names {name!r}, which is no feature column.")
-            if columns.get(name, kind) != kind:
+            if known.get(name, kind) != kind:
                 raise InputError(
-                    f"recipe.features.{setting} names {name!r}, a {columns[name]} column, but takes {kind} columns "
+                    f"recipe.features.{setting} names {name!r}, a {known[name]} column, but takes {kind} columns "
                     "(recipe.data.casts changes a column's kind)."
                 )
 
@@ -94,12 +120,12 @@ def build_preprocessor(
     get indicator columns behind them where the recipe asks. Levels with fewer than ``features.rare`` training rows
     share one column, which also takes levels never seen in training; without such a column these get zeros. Target
     encoding (Micci-Barreca 2001) is cross-fitted over five folds of the training rows in ``fit_transform`` and then
-    scaled as a number is. The scale "log1p" is the signed logarithm, standardised; "quantile" maps to the normal
-    distribution; "power" is the Yeo-Johnson transform (2000).
+    scaled as a number is; hashed levels stay as ``hashed_levels`` gives them. The scale "log1p" is the signed
+    logarithm, standardised; "quantile" maps to the normal distribution; "power" is the Yeo-Johnson transform (2000).
 
     Args:
         features: the recipe's section.
-        columns: the feature columns by name.
+        columns: the columns to preprocess by name, those of ``engineered_columns``.
         classes: how many classes the target has.
         rows: training rows, the upper limit of the quantiles that can be told apart.
         seed: for the folds of target encoding and the subsample of quantiles.
@@ -117,13 +143,16 @@ def build_preprocessor(
         steps.append((f"numbers_{transform}", Pipeline(pipeline) if pipeline else "passthrough", chosen))
     if features.indicators:
         steps.append(("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers))
-    target_encoded = [name for name in texts if features.encode_columns.get(name, features.encode) == "target"]
-    one_hot = [name for name in texts if name not in target_encoded]
+    target_encoded, hashed, one_hot = (
+        [name for name in texts if features.encode_columns.get(name, features.encode) == encoding]
+        for encoding in ("target", "hash", "onehot")
+    )
     encoder = TargetEncoder(
         target_type="binary" if classes == 2 else "multiclass", cv=KFold(5, shuffle=True, random_state=seed)
     )
     scaled_encoder = Pipeline([("encode", encoder), *_scaler("scale", features.scale, rows, seed)])
     steps.append(("target", scaled_encoder, target_encoded))
+    steps.append(("hash", FunctionTransformer(hashed_levels, feature_names_out=hashed_names), hashed))
     steps.append(
         (
             "onehot",
@@ -159,7 +188,7 @@ def categorical_blocks(preprocessor: ColumnTransformer) -> list[slice]:
 
 
 def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
-    """Check that the one-hot matrix of ``frame`` stays within 2 GiB of float32.
+    """Check that the matrix of ``frame`` stays within 2 GiB of float32 for its one-hot levels.
 
     Raises:
         InputError: it does not; names the column with the most levels.
@@ -169,13 +198,33 @@ def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
         for name, kind in frame.schema.items()
         if kind == pl.String and features.encode_columns.get(name, features.encode) == "onehot"
     }
-    size = 4 * len(frame) * (sum(levels.values()) + frame.width - len(levels))
-    if size > MAX_MATRIX_BYTES:
+    hashed = sum(
+        kind == pl.String and features.encode_columns.get(name, features.encode) == "hash"
+        for name, kind in frame.schema.items()
+    )
+    width = sum(levels.values()) + frame.width - len(levels) + hashed * (HASHED_INPUTS - 1)
+    size = 4 * len(frame) * width
+    if size > MAX_MATRIX_BYTES and levels:
         worst = max(levels, key=lambda name: levels[name])
         raise InputError(
             f"one-hot encoding takes {size / 2**30:.0f} GiB, most of it for the {levels[worst]} levels of {worst!r}; "
-            "drop the column, group its levels with recipe.features.rare, or give it 'target' in "
+            "drop the column, group its levels with recipe.features.rare, or give it 'target' or 'hash' in "
             "recipe.features.encode-columns."
+        )
+
+
+def check_network_size(model: Model, width: int, outputs: int) -> None:
+    """Check that the network has at most 2²⁸ weights, 1 GiB of them.
+
+    Raises:
+        InputError: it has more.
+    """
+    sizes = [width, *(model.hidden if model.kind == "mlp" else ()), outputs]
+    weights = sum(before * after for before, after in itertools.pairwise(sizes))
+    if weights > MAX_WEIGHTS:
+        raise InputError(
+            f"recipe.model.hidden makes a network of {weights:.3g} weights, {weights / 2**28:.1f} GiB of them; "
+            "use fewer units."
         )
 
 

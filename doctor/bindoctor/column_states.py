@@ -1,29 +1,236 @@
 """The mergeable statistics of one column: counts, levels while there are few, and a sketch with a histogram beyond."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from bindoctor.hashing import Hashes, mix
-from bindoctor.selection import Cells
-from bindoctor.tokens import count_lookalikes
+from bindoctor.bins import Counts, Floats, bin_count, bins_of, standardise
+from bindoctor.cells import Cells
+from bindoctor.dates import days_array
+from bindoctor.hashing import NULL_HASH, Hashes
+from bindoctor.levels import Levels, RowCodes, count_levels
+from bindoctor.sketch import Sketch, smallest_of
+from bindoctor.texts import TextFacts
 
-MAX_LEVELS = 4096
-SKETCH_SIZE = 16_384
-MAX_UNPARSED = 5
-
-BINS_PER_OCTAVE_LOG2 = 8
-OCTAVES = 24
-BINS_PER_SIDE = OCTAVES << BINS_PER_OCTAVE_LOG2
+MAX_HASH = np.uint64(2**64 - 1)
 
 Shape = Literal["", "date", "uuid"]
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept of each column, smaller the more columns there are.
+
+    Attributes:
+        levels: distinct values up to which each is counted.
+        hashes: hashes in the sketch of a column with more; the number of distinct values is then known to
+            1 / √hashes.
+        sample: sampled values in it.
+        octave_bits: logarithm of the histogram's bins per octave.
+    """
+
+    levels: int = 4096
+    hashes: int = 4096
+    sample: int = 1024
+    octave_bits: int = 8
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """What the head of the data says about a column, fixed before the scan so that states can be merged.
+
+    Attributes:
+        name: the column's name.
+        numeric: whether every non-missing cell of the head is a number; only then are numbers' statistics kept.
+        whole: whether every number of the head is whole; only then, and for text, are values sampled.
+        centre: about the median of the head's numbers, or of its dates as days.
+        scale: about their spread.
+        shape: "date" or "uuid" when most of the head's texts look like one, else "".
+        date_format: how the head's dates are written, "" when they are none.
+    """
+
+    name: str
+    numeric: bool
+    whole: bool
+    centre: float
+    scale: float
+    shape: Shape = ""
+    date_format: str = ""
+
+    @property
+    def sampled(self) -> bool:
+        """Tell whether the column's values are sampled: those of an amount with fractions say nothing one by one."""
+        return self.whole or not self.numeric
+
+    @property
+    def binned(self) -> bool:
+        """Tell whether the column has a histogram: of its numbers, or of its dates."""
+        return self.numeric or bool(self.date_format)
+
+    def positions(self, written: pl.Series) -> Floats:
+        """Return texts as numbers or days, NaN where they are neither, shape (n,)."""
+        if self.date_format:
+            return days_array(written.str.strip_chars(), self.date_format)
+        return written.str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
+
+
+@dataclass(eq=False)
+class ColumnState:
+    """The running statistics of one column.
+
+    States of the same plan that have seen different rows can be merged in any order. ``values`` is None until a
+    non-missing cell has been seen.
+    """
+
+    plan: ColumnPlan
+    limits: Limits
+    count: int = 0
+    parsed: int = 0
+    padded: int = 0
+    missing: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    missing_rows: int = 0
+    digest: int = 0
+    values: Levels | Sketch | None = None
+
+    def update(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None) -> None:
+        """Take in a chunk's cells.
+
+        Args:
+            cells: the column's cells, n of them, in file order.
+            hashes: a hash of each, shape (n,).
+            rows: what they are counted by.
+            z: for a numeric column its standardised numbers, 0 where missing, shape (n,).
+        """
+        self._recode(np.arange(len(self.missing)), rows.size)
+        absent = np.empty(0, dtype=np.int64)
+        if cells.written.null_count():
+            absent = np.flatnonzero(cells.written.is_null().to_numpy())
+            self.missing += np.bincount(rows.codes[absent], minlength=rows.size)
+            self.missing_rows = (self.missing_rows + int(rows.hashes[absent].sum())) % 2**64
+        self.digest = (self.digest + int(np.dot(hashes, rows.hashes))) % 2**64
+        self.parsed += len(cells) - cells.numbers.null_count()
+        self.count += len(cells) - len(absent)
+        self.padded += cells.padded
+        if len(absent) < len(cells):
+            self._take_values(cells, hashes, rows, z, absent)
+
+    @property
+    def texts(self) -> TextFacts:
+        """Return what the cells that are no numbers look like."""
+        if self.values is None:
+            return TextFacts()
+        return self.values.texts if isinstance(self.values, Sketch) else TextFacts.of_levels(self.values)
+
+    def merge(self, other: "ColumnState", codes: Counts, size: int) -> None:
+        """Take in another state of the same plan, whose class codes become ``codes`` of ``size``."""
+        self._recode(np.arange(len(self.missing)), size)
+        self.count += other.count
+        self.parsed += other.parsed
+        self.padded += other.padded
+        self.missing = self.missing + with_classes(other.missing, codes, size)
+        self.missing_rows = (self.missing_rows + other.missing_rows) % 2**64
+        self.digest = (self.digest + other.digest) % 2**64
+        if other.values is not None:
+            self._merge_values(_recoded(other.values, codes, size))
+
+    def _take_values(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, absent: Counts) -> None:
+        if not isinstance(self.values, Sketch):
+            levels = count_levels(cells, hashes, rows, most=self.limits.levels, known=self.values)
+            if levels is not None:
+                self._merge_values(levels)
+                return
+            self.values = self._empty_sketch(rows.size) if self.values is None else self._sketched(self.values)
+        self.values = self._extended(self.values, cells, hashes, rows, z, absent)
+
+    def _merge_values(self, values: Levels | Sketch) -> None:
+        if self.values is None:
+            self.values = values
+        elif isinstance(self.values, Levels) and isinstance(values, Levels):
+            levels = self.values.merged(values)
+            self.values = levels if len(levels.keys) <= self.limits.levels else self._sketched(levels)
+        else:
+            self.values = self._sketched(self.values).merged(self._sketched(values), self.limits.sample)
+
+    def _empty_sketch(self, size: int) -> Sketch:
+        none = np.empty(0, dtype=np.uint64)
+        levels = Levels(
+            none, pl.Series([], dtype=pl.String), np.empty(0, dtype=np.int64), np.zeros((size, 0), dtype=np.int64), none
+        )
+        return self._sketched(levels)
+
+    def _sketched(self, values: Levels | Sketch) -> Sketch:
+        """Sketch what has been counted so far."""
+        if isinstance(values, Sketch):
+            return values
+        size = len(values.counts)
+        bins = np.zeros((size, bin_count(self.limits.octave_bits) if self.plan.binned else 0), dtype=np.int64)
+        if self.plan.binned and len(values.keys):
+            positions = self.plan.positions(values.texts)
+            known = np.isfinite(positions)
+            at = self._bins(standardise(positions[known], self.plan.centre, self.plan.scale))
+            for code in range(size):
+                np.add.at(bins[code], at, values.counts[code, known])
+        sampled = values if self.plan.sampled else values.smallest(0)
+        return Sketch(
+            smallest_of(values.keys, self.limits.hashes),
+            self.limits.hashes,
+            bins,
+            sampled.smallest(self.limits.sample),
+            TextFacts.of_levels(values),
+        )
+
+    def _extended(
+        self, sketch: Sketch, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, absent: Counts
+    ) -> Sketch:
+        """Return the sketch with more cells, of which those at ``absent`` are missing."""
+        new = hashes if len(sketch.smallest) < sketch.size else hashes[hashes < sketch.smallest[-1]]
+        if len(absent):
+            new = new[new != NULL_HASH]
+        smallest = smallest_of(np.concatenate([sketch.smallest, new]), sketch.size) if len(new) else sketch.smallest
+        sample = sketch.sample
+        if self.plan.sampled:
+            # A value that was left out once has a hash too large to come back, so the counts of those kept are whole.
+            most = sample.keys[-1] if len(sample.keys) == self.limits.sample else MAX_HASH
+            chosen = np.flatnonzero((hashes <= most) & (hashes != NULL_HASH))
+            found = (
+                count_levels(cells.take(chosen), hashes[chosen], rows.take(chosen), most=len(chosen))
+                if len(chosen)
+                else None
+            )
+            sample = sample.merged(found).smallest(self.limits.sample) if found is not None else sample
+        bins = sketch.bins + self._histogram(cells, rows, z)
+        texts = sketch.texts if cells.plain else sketch.texts.merged(TextFacts.of(cells, rows.rows))
+        return Sketch(smallest, sketch.size, bins, sample, texts)
+
+    def _histogram(self, cells: Cells, rows: RowCodes, z: Floats | None) -> Counts:
+        """Count a chunk's numbers or dates by class code and bin, shape (codes, bins)."""
+        width = bin_count(self.limits.octave_bits)
+        if z is None and self.plan.date_format:
+            days = self.plan.positions(cells.written)
+            z = standardise(np.nan_to_num(days, nan=self.plan.centre), self.plan.centre, self.plan.scale)
+            unknown = np.isnan(days)
+        elif z is None:
+            return np.zeros((rows.size, 0), dtype=np.int64)
+        else:
+            unknown = cells.numbers.is_null().to_numpy() if cells.numbers.null_count() else np.empty(0, dtype=np.bool_)
+        at = self._bins(z)
+        at += rows.codes * width
+        counts = np.bincount(at, minlength=rows.size * width).reshape(rows.size, width)
+        if unknown.any():
+            # They have been counted as standing at the centre.
+            (centre,) = self._bins(np.zeros(1))
+            counts[:, centre] -= np.bincount(rows.codes[unknown], minlength=rows.size)
+        return counts
+
+    def _bins(self, z: Floats) -> Counts:
+        return bins_of(z, self.limits.octave_bits)
+
+    def _recode(self, codes: Counts, size: int) -> None:
+        self.missing = with_classes(self.missing, codes, size)
+        if self.values is not None:
+            self.values = _recoded(self.values, codes, size)
 
 
 def with_classes(counts: Counts, codes: Counts, size: int) -> Counts:
@@ -35,274 +242,8 @@ def with_classes(counts: Counts, codes: Counts, size: int) -> Counts:
     return spread
 
 
-def bin_of(numbers: Floats, centre: float, scale: float) -> Counts:
-    """Return the histogram bin of each number, shape (n,): log-linear in 1 + |x − centre| / scale on both sides.
-
-    The width is 1/256 of the scale at the centre and grows in proportion to the distance, as in HDR histograms. Integer
-    arithmetic on the bits gives a number the same bin wherever it stands in an array, which vectorised logarithms do
-    not.
-    """
-    z = (numbers - centre) / scale
-    bits = (np.abs(z) + 1.0).view(np.int64) >> (52 - BINS_PER_OCTAVE_LOG2)
-    distance = np.minimum(bits - (1023 << BINS_PER_OCTAVE_LOG2), BINS_PER_SIDE - 1)
-    bins: Counts = np.where(z < 0, BINS_PER_SIDE - 1 - distance, BINS_PER_SIDE + distance)
-    return bins
-
-
-def bin_edges(centre: float, scale: float) -> Floats:
-    """Return the edges of the histogram's bins, ascending, shape (2 × BINS_PER_SIDE + 1,)."""
-    whole, part = np.divmod(np.arange(BINS_PER_SIDE + 1), 1 << BINS_PER_OCTAVE_LOG2)
-    distance = np.ldexp(1.0 + part / (1 << BINS_PER_OCTAVE_LOG2), whole) - 1.0
-    return centre + scale * np.concatenate([-distance[:0:-1], distance])
-
-
-@dataclass(frozen=True)
-class ColumnPlan:
-    """What the head of the data says about a column, fixed before the scan so that states can be merged.
-
-    Attributes:
-        name: the column's name.
-        numeric: whether every non-missing cell of the head is a number; only then are numbers' statistics kept.
-        centre: about the median of the head's numbers.
-        scale: about their spread.
-        shape: "date" or "uuid" when most of the head's texts look like one, else "".
-    """
-
-    name: str
-    numeric: bool
-    centre: float
-    scale: float
-    shape: Shape
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Every distinct value with its counts.
-
-    Attributes:
-        keys: hashes of the m values, ascending, shape (m,).
-        texts: how each is written where it occurs first, String of shape (m,).
-        first_rows: the row of that, shape (m,).
-        counts: rows by class code and level, shape (codes, m).
-        row_sums: sum of the row-number hashes of each level's rows, modulo 2⁶⁴, shape (m,).
-    """
-
-    keys: Hashes
-    texts: pl.Series
-    first_rows: Counts
-    counts: Counts
-    row_sums: Hashes
-
-    @classmethod
-    def of(
-        cls, hashes: Hashes, texts: pl.Series, rows: Counts, codes: Counts, row_hashes: Hashes, size: int
-    ) -> "Levels":
-        """Count non-missing cells; all arguments but ``size``, the number of class codes, have shape (n,)."""
-        order = np.argsort(hashes, kind="stable")
-        ordered = hashes[order]
-        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(order) else order
-        level = np.empty(len(order), dtype=np.int64)
-        level[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
-        first = order[starts]
-        counts = np.bincount(codes * len(starts) + level, minlength=size * len(starts)).reshape(size, len(starts))
-        sums = np.add.reduceat(row_hashes[order], starts) if len(order) else row_hashes
-        return cls(ordered[starts], texts.gather(first), rows[first], counts, sums)
-
-    def merged(self, other: "Levels") -> "Levels":
-        """Return the counts of both; their class codes must be the same."""
-        keys, level = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
-        first_rows = np.concatenate([self.first_rows, other.first_rows])
-        earliest = np.lexsort([first_rows, level])
-        chosen = earliest[np.searchsorted(level[earliest], np.arange(len(keys)))]
-        counts = np.zeros((len(self.counts), len(keys)), dtype=np.int64)
-        row_sums = np.zeros(len(keys), dtype=np.uint64)
-        for part, at in ((self, level[: len(self.keys)]), (other, level[len(self.keys) :])):
-            counts[:, at] += part.counts
-            row_sums[at] += part.row_sums
-        return Levels(keys, pl.concat([self.texts, other.texts]).gather(chosen), first_rows[chosen], counts, row_sums)
-
-    @cached_property
-    def numbers(self) -> Floats:
-        """Return the levels as numbers, NaN where they are none, shape (m,)."""
-        return self.texts.str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class Sketch:
-    """What is left of the values when there are too many to count each.
-
-    Attributes:
-        smallest: the smallest hashes, ascending, at most ``SKETCH_SIZE``: a KMV sketch (Bar-Yossef et al. 2002).
-        bins: histogram of the numbers by class code, shape (codes, 2 × BINS_PER_SIDE); without columns for text.
-    """
-
-    smallest: Hashes
-    bins: Counts
-
-    @classmethod
-    def of_levels(cls, levels: Levels, plan: ColumnPlan) -> "Sketch":
-        """Sketch what has been counted so far."""
-        size = len(levels.counts)
-        if not plan.numeric:
-            return cls(_smallest(mix(levels.keys)), np.zeros((size, 0), dtype=np.int64))
-        bins = np.zeros((size, 2 * BINS_PER_SIDE), dtype=np.int64)
-        numbers = levels.numbers
-        parsed = np.isfinite(numbers)
-        at = bin_of(numbers[parsed], plan.centre, plan.scale)
-        for code in range(size):
-            np.add.at(bins[code], at, levels.counts[code, parsed])
-        return cls(_smallest(mix(levels.keys)), bins)
-
-    def merged(self, other: "Sketch") -> "Sketch":
-        """Return the sketch of both; their class codes must be the same."""
-        return Sketch(_smallest(np.concatenate([self.smallest, other.smallest])), self.bins + other.bins)
-
-    def extended(self, hashes: Hashes, numbers: Floats, codes: Counts, plan: ColumnPlan) -> "Sketch":
-        """Return the sketch with more non-missing cells, each argument of shape (n,)."""
-        values = mix(hashes)
-        if len(self.smallest) == SKETCH_SIZE:
-            values = values[values < self.smallest[-1]]
-        smallest = _smallest(np.concatenate([self.smallest, values])) if len(values) else self.smallest
-        return Sketch(smallest, self.bins + _histogram(numbers, codes, plan, len(self.bins)))
-
-    @property
-    def distinct(self) -> int:
-        """Return about how many distinct values there are: (k − 1) over the k-th smallest hash as a share of 2⁶⁴."""
-        if len(self.smallest) < SKETCH_SIZE:
-            return len(self.smallest)
-        return round((SKETCH_SIZE - 1) / (float(self.smallest[-1]) / 2.0**64))
-
-
-def _smallest(values: Hashes) -> Hashes:
-    """Return the smallest distinct values, ascending, at most ``SKETCH_SIZE``."""
-    ordered = np.sort(values)
-    new = np.ones(len(ordered), dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return ordered[new][:SKETCH_SIZE]
-
-
-def _histogram(numbers: Floats, codes: Counts, plan: ColumnPlan, size: int) -> Counts:
-    if not plan.numeric:
-        return np.zeros((size, 0), dtype=np.int64)
-    parsed = np.isfinite(numbers)
-    at = codes[parsed] * (2 * BINS_PER_SIDE) + bin_of(numbers[parsed], plan.centre, plan.scale)
-    return np.bincount(at, minlength=size * 2 * BINS_PER_SIDE).reshape(size, 2 * BINS_PER_SIDE)
-
-
-@dataclass(eq=False)
-class ColumnState:
-    """The running statistics of one column; the first axis of counts is the class code, 0 for rows without target."""
-
-    plan: ColumnPlan
-    count: int = 0
-    parsed: int = 0
-    padded: int = 0
-    max_length: int = 0
-    missing: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    missing_rows: int = 0
-    digest: int = 0
-    lookalikes: Counter[str] = field(default_factory=Counter)
-    unparsed: dict[str, int] = field(default_factory=dict)
-    values: Levels | Sketch | None = None
-
-    def update(self, cells: Cells, codes: Counts, rows: Counts, row_hashes: Hashes, size: int) -> None:
-        """Take in a chunk's cells, each argument but ``size``, the number of class codes, of shape (n,)."""
-        self._recode(np.arange(len(self.missing)), size)
-        hashes = cells.hashes
-        present = cells.written.is_not_null().to_numpy()
-        self.digest = (self.digest + _sum(hashes * row_hashes)) % 2**64
-        self.max_length = max(self.max_length, _longest(cells.written, self.max_length))
-        self.parsed += len(cells.numbers) - cells.numbers.null_count()
-        if cells.stripped is not cells.written:
-            self.padded += int((cells.stripped.str.len_bytes() != cells.written.str.len_bytes()).sum())
-        if cells.numbers.null_count() > cells.written.null_count():
-            self._take_texts(cells, present, rows)
-        written, numbers = cells.written, cells.numbers.to_numpy()
-        if not present.all():
-            self.missing += np.bincount(codes[~present], minlength=size)
-            self.missing_rows = (self.missing_rows + _sum(row_hashes[~present])) % 2**64
-            written = written.drop_nulls()
-            hashes, numbers, codes, rows, row_hashes = (a[present] for a in (hashes, numbers, codes, rows, row_hashes))
-        self.count += len(hashes)
-        if not len(hashes):
-            return
-        self._take_values(hashes, written, numbers, codes, rows, row_hashes, size)
-
-    def merge(self, other: "ColumnState", codes: Counts, size: int) -> None:
-        """Take in another state of the same plan, whose class codes become ``codes`` of ``size``."""
-        self._recode(np.arange(len(self.missing)), size)
-        self.count += other.count
-        self.parsed += other.parsed
-        self.padded += other.padded
-        self.max_length = max(self.max_length, other.max_length)
-        self.missing += with_classes(other.missing, codes, size)
-        self.missing_rows = (self.missing_rows + other.missing_rows) % 2**64
-        self.digest = (self.digest + other.digest) % 2**64
-        self.lookalikes += other.lookalikes
-        self._take_unparsed(other.unparsed)
-        if other.values is not None:
-            self._merge_values(_recoded(other.values, codes, size))
-
-    def _take_values(
-        self,
-        hashes: Hashes,
-        written: pl.Series,
-        numbers: Floats,
-        codes: Counts,
-        rows: Counts,
-        row_hashes: Hashes,
-        size: int,
-    ) -> None:
-        if isinstance(self.values, Sketch):
-            self.values = self.values.extended(hashes, numbers, codes, self.plan)
-            return
-        levels = Levels.of(hashes, written, rows, codes, row_hashes, size)
-        self._merge_values(levels if len(levels.keys) <= MAX_LEVELS else Sketch.of_levels(levels, self.plan))
-
-    def _merge_values(self, values: Levels | Sketch) -> None:
-        if self.values is None:
-            self.values = values
-        elif isinstance(self.values, Levels) and isinstance(values, Levels):
-            levels = self.values.merged(values)
-            self.values = levels if len(levels.keys) <= MAX_LEVELS else Sketch.of_levels(levels, self.plan)
-        else:
-            self.values = _sketched(self.values, self.plan).merged(_sketched(values, self.plan))
-
-    def _take_texts(self, cells: Cells, present: npt.NDArray[np.bool_], rows: Counts) -> None:
-        other = present & cells.numbers.is_null().to_numpy()
-        texts = cells.stripped.filter(pl.Series(other))
-        self.lookalikes.update(count_lookalikes(texts))
-        firsts = texts.to_frame("text").with_row_index().unique("text", keep="first", maintain_order=True)
-        rows = rows[other]
-        self._take_unparsed({text: int(rows[index]) for index, text in firsts.head(MAX_UNPARSED).iter_rows()})
-
-    def _take_unparsed(self, found: dict[str, int]) -> None:
-        merged = {text: min(row, self.unparsed.get(text, row)) for text, row in found.items()}
-        every = sorted((self.unparsed | merged).items(), key=lambda item: item[1])
-        self.unparsed = dict(every[:MAX_UNPARSED])
-
-    def _recode(self, codes: Counts, size: int) -> None:
-        self.missing = with_classes(self.missing, codes, size)
-        if self.values is not None:
-            self.values = _recoded(self.values, codes, size)
-
-
-def _longest(texts: pl.Series, known: int) -> int:
-    """Return the characters of the longest text, or ``known`` when none can be longer (bytes are cheaper to count)."""
-    lengths = texts.str.len_bytes().to_numpy()
-    return int(texts.str.len_chars().max()) if np.nanmax(lengths, initial=0) > known else known  # type: ignore[arg-type]
-
-
-def _sum(hashes: Hashes) -> int:
-    return int(hashes.sum(dtype=np.uint64))
-
-
 def _recoded(values: Levels | Sketch, codes: Counts, size: int) -> Levels | Sketch:
-    if isinstance(values, Sketch):
-        return Sketch(values.smallest, with_classes(values.bins, codes, size))
-    counts = with_classes(values.counts, codes, size)
-    return Levels(values.keys, values.texts, values.first_rows, counts, values.row_sums)
-
-
-def _sketched(values: Levels | Sketch, plan: ColumnPlan) -> Sketch:
-    return Sketch.of_levels(values, plan) if isinstance(values, Levels) else values
+    if isinstance(values, Levels):
+        return values.recoded(with_classes(values.counts, codes, size))
+    sample = values.sample.recoded(with_classes(values.sample.counts, codes, size))
+    return replace(values, bins=with_classes(values.bins, codes, size), sample=sample)

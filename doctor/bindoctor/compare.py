@@ -17,7 +17,7 @@ from bindoctor.profile import Profile
 from bindoctor.readers import part_of
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
-from bindoctor.selection import Chunk, select
+from bindoctor.selection import Chunk, indices_in, select
 from bindoctor.shifts import shifts_of, unseen_of
 
 
@@ -37,17 +37,18 @@ def compare_parts(dataset: Dataset, recipe: Recipe, profile: Profile) -> Parts |
     """
     if dataset.valid is None and dataset.test is None:
         return None
-    valid = None if dataset.valid is None else _opened("valid", dataset.valid, dataset, recipe)
-    test = None if dataset.test is None else _opened("test", dataset.test, dataset, recipe)
+    indices = indices_in(dataset, recipe)
+    valid = None if dataset.valid is None else _opened("valid", dataset.valid, dataset, recipe, indices)
+    test = None if dataset.test is None else _opened("test", dataset.test, dataset, recipe, indices)
     opened = [part for part in (valid, test) if part is not None]
     if profile.columns:
-        for chunk in select(dataset, recipe):
+        for chunk in select(dataset, recipe, indices=indices):
             for part in opened:
                 part.index.meet(chunk)
-    shared, same_file, same_rows = RowList(0), False, False
+    shared, same_file, same_rows = RowList.of(()), False, False
     if valid is not None and test is not None:
         same_file = _same_file(valid.source, test.source)
-        same_rows = valid.profile.row_digest == test.profile.row_digest
+        same_rows = np.array_equal(np.sort(valid.index.keys), np.sort(test.index.keys))
         if profile.columns:
             shared = RowList.of(test.index.rows[np.isin(test.index.keys, valid.index.keys)])
     return Parts(
@@ -152,7 +153,7 @@ class _Opened:
             self.source.name,
             self.profile,
             _same_file(self.source, dataset.source),
-            self.profile.row_digest == training.row_digest,
+            self.index.met_rows == training.rows == self.profile.rows == self.index.overlap.count,
             self.index.overlap,
             self.index.relabelled,
             self.index.met_rows,
@@ -161,11 +162,11 @@ class _Opened:
         )
 
 
-def _opened(name: PartName, source: Source, dataset: Dataset, recipe: Recipe) -> _Opened:
+def _opened(name: PartName, source: Source, dataset: Dataset, recipe: Recipe, indices: frozenset[str]) -> _Opened:
     arranged = part_of(dataset.source, source, name, no_features(dataset, recipe))
     part = replace(dataset, source=arranged, positive="", valid=None, test=None)
     whole = _whole(recipe)
-    return _Opened(name, source, scan(part, whole, min_classes=0), RowIndex.of(select(part, whole)))
+    return _Opened(name, source, scan(part, whole, min_classes=0), RowIndex.of(select(part, whole, indices=indices)))
 
 
 def _whole(recipe: Recipe) -> Recipe:

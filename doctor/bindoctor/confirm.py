@@ -52,15 +52,15 @@ class Confirmation:
 
 
 def confirm(
-    baseline: Recipe, work: Rows, bundle: Recipe, bundled: Rows, locked: Rows, score: str, *, seed: int
+    baseline: Recipe, work: Rows, bundle: Recipe, bundled: tuple[Rows, Rows], locked: Rows, score: str, *, seed: int
 ) -> Confirmation:
-    """Train both recipes once on all work rows and score them on the locked rows.
+    """Train both recipes once on the work rows and score them on the locked rows.
 
     Args:
         baseline: the honest setup.
         work: its training rows.
         bundle: the setup with all kept fixes.
-        bundled: the training rows and then the locked rows as the bundle's recipe reads them.
+        bundled: its training rows, and the locked rows as it reads them.
         locked: the locked rows as the baseline's recipe reads them.
         score: the claim's score.
         seed: of both trainings and of the bootstrap.
@@ -71,8 +71,7 @@ def confirm(
         before = _trained(baseline, work, locked, seed)
     except TrainingFailed:
         before = constant
-    training = bundled.take(np.arange(len(work)))
-    held = bundled.take(np.arange(len(work), len(bundled)))
+    training, held = bundled
     try:
         after = _trained(bundle, training, held, seed)
     except TrainingFailed as error:

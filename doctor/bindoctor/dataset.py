@@ -71,8 +71,8 @@ class Dataset:
         target: the column to predict.
         positive: the positive class of a binary target, "" when it is not named.
         guessed: how the target was chosen when the user did not name it, and empty when they did.
-        valid: rows to validate on, with all columns of ``source``; without a target it is missing in every row.
-        test: rows to test on, likewise.
+        valid: rows to validate on, with all columns of ``source``.
+        test: rows to test on, with all columns of ``source``.
     """
 
     source: Source
@@ -94,6 +94,8 @@ class Rows:
         row_ids: 0-based numbers of the data rows in the file, int64 of shape (n,).
         groups: the split's group of each row as int64 of shape (n,), or None.
         order: the split's time of each row as sortable float64 of shape (n,), or None.
+        weights: how much each row counts in training, float64 >= 0 of shape (n,), or None.
+        held_out: rows that the split's column keeps back from training, bool of shape (n,), or None.
     """
 
     features: pl.DataFrame
@@ -102,6 +104,8 @@ class Rows:
     row_ids: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64] | None = None
     order: npt.NDArray[np.float64] | None = None
+    weights: npt.NDArray[np.float64] | None = None
+    held_out: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -124,4 +128,6 @@ class Rows:
             self.row_ids[index],
             None if self.groups is None else self.groups[index],
             None if self.order is None else self.order[index],
+            None if self.weights is None else self.weights[index],
+            None if self.held_out is None else self.held_out[index],
         )

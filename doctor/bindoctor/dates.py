@@ -40,6 +40,9 @@ FORMATS = (
 """Ways to write a date, the commoner of two that fit the same texts first."""
 
 MIN_DATE_SHARE = 0.9
+PROBED_TEXTS = 16
+MIN_PROBED_SHARE = 0.5
+LIKE_A_DATE = r"^\s*\S*\d.{0,30}\d\s*Z?\s*$"
 SECONDS_PER_DAY = 86_400.0
 FIRST_DAY = -354_285
 """1 January 1000: "12/31/99" is no date of the year 99."""
@@ -51,11 +54,14 @@ def date_format(texts: pl.Series) -> str:
     Whole numbers are no dates here: 20240131 is one only where a user says so.
     """
     texts = texts.drop_nulls()
-    if not len(texts):
+    few = texts.head(PROBED_TEXTS)
+    if not len(few) or few.str.contains(LIKE_A_DATE).sum() < MIN_PROBED_SHARE * len(few):
         return ""
-    shares = {form: len(texts) - days_of(texts, form).null_count() for form in FORMATS}
-    best = max(shares, key=lambda form: shares[form])
-    return best if shares[best] >= MIN_DATE_SHARE * len(texts) else ""
+    # Formats that read none of the first texts are not tried on all of them.
+    likely = [form for form in FORMATS if days_of(few, form).null_count() < len(few)]
+    shares = {form: len(texts) - days_of(texts, form).null_count() for form in likely}
+    best = max(shares, key=lambda form: shares[form], default="")
+    return best if best and shares[best] >= MIN_DATE_SHARE * len(texts) else ""
 
 
 def days_of(texts: pl.Series, form: str) -> pl.Series:

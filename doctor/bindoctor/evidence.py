@@ -1,7 +1,9 @@
 """Everything a rule can ask for, each part optional."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from bindoctor.audit import Audit
 from bindoctor.dataset import Dataset
 from bindoctor.history import History
 from bindoctor.parts import Parts
@@ -20,6 +22,8 @@ class Evidence:
     history: History | None = None
     predictions: Predictions | None = None
     parts: Parts | None = None
+    audit: Audit | None = None
+    """What the other rules said, for rules about bindoctor itself; ``examine`` fills it in after they ran."""
 
     def after(self, recipe: Recipe, profile: Profile, parts: Parts | None = None) -> "Evidence":
         """Return the evidence on a changed recipe: its own profile and parts, and no run until it has been trained."""
@@ -31,3 +35,18 @@ class Evidence:
 
 
 EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
+
+GIVEN_BY = {
+    "history": "--run PATH",
+    "predictions": "--predictions FILE",
+    "parts": "--valid FILE or --test FILE",
+}
+TRAINED = ("history", "predictions")
+
+
+def how_to_give(missing: Sequence[str]) -> str:
+    """Say which options of ``check`` bring the missing evidence, ``: give …``; "" when some cannot be given."""
+    if not all(name in GIVEN_BY for name in missing):
+        return ""
+    train = ", or --train" if any(name in TRAINED for name in missing) else ""
+    return f": give {' and '.join(GIVEN_BY[name] for name in missing)}{train}"

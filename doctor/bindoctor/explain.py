@@ -103,7 +103,8 @@ def write_documents(root: Path, rules: Sequence[Rule]) -> None:
 
 def _body(rule: Rule, level: int) -> list[str]:
     heading = "#" * level
-    lines = [f"*{rule.severity}* · needs {', '.join(rule.needs) or 'nothing'}", ""]
+    asked = " · runs only where its own code or name is selected" if rule.opt_in else ""
+    lines = [f"*{rule.severity}* · needs {', '.join(rule.needs) or 'nothing'}{asked}", ""]
     lines += [heading + line[2:] if line.startswith("## ") else line for line in rule.documentation.splitlines()]
     if rule.options:
         lines += [

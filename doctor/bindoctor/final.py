@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,10 +14,12 @@ from bindoctor.decide import Decision, fit_decision, needs_fitting
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide, Recipe
+from bindoctor.recipe import Decide, Recipe, Split
 from bindoctor.rows import rows_of
-from bindoctor.splits import repeated_folds, user_split
+from bindoctor.splits import Fold, repeated_folds, training_rows, user_split
 from bindoctor.train import Fitted, cross_fit, fit
+
+MAX_CROSS_FITTED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +64,13 @@ class FinalModel:
 def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
+    Rows that the split's column keeps back are not trained on.
+
     Raises:
         InputError: the recipe does not fit the rows.
         TrainingFailed: training collapsed.
     """
+    rows = training_rows(rows)
     decision = Decision(recipe.decide.fixed_threshold)
     if needs_fitting(recipe.decide):
         raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
@@ -74,7 +80,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
 
 
 def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
-    """Train the recipe as its own split says.
+    """Train the recipe as its own split says, on folds where that is a random holdout; see ``checked_split``.
 
     Returns:
         The evidence with that run, and what must be said of trainings that collapsed, or "".
@@ -86,7 +92,7 @@ def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
         raise InputError("training needs a data set and a recipe.")
     recipe, seed = evidence.recipe, evidence.recipe.train.seed
     rows = rows_of(evidence.dataset, recipe, evidence.profile)
-    parts = user_split(rows, recipe.split, seed=seed)
+    parts = checked_split(rows, recipe.split, seed=seed)
     run = cross_fit(recipe, rows, parts, seed=seed)
     note = ""
     if run.failures:
@@ -95,6 +101,25 @@ def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
             "always answering the class shares stands in for them."
         )
     return evidence.with_run(run.history, run.predictions), note
+
+
+def checked_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:
+    """Part the rows for a run that is looked at: as the recipe says, but for a random holdout ``split.folds`` folds.
+
+    Every row is then answered once by a model that has not seen it. A holdout stays one where it says more than chance
+    (the latest rows, the last ones, a part that a column names), where a class or the groups have too few rows for
+    folds, and beyond 20 000 rows, where a fifth of them is plenty.
+
+    Raises:
+        InputError: there are too few rows of a class or too few groups for the recipe's split.
+    """
+    random = split.kind == "holdout" and split.shuffle and not split.time and not split.column
+    kinds = rows.labels if rows.groups is None else rows.groups
+    _, counts = np.unique(kinds, return_counts=True)
+    enough = counts.min() >= split.folds if rows.groups is None else len(counts) >= split.folds
+    if random and enough and len(rows) <= MAX_CROSS_FITTED:
+        return user_split(rows, msgspec.structs.replace(split, kind="folds", repeats=1), seed=seed)
+    return user_split(rows, split, seed=seed)
 
 
 def _medians(recipe: Recipe, rows: Rows) -> dict[str, float]:

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 MAX_LISTED_ROWS = 100
 
@@ -41,29 +44,45 @@ class Aim(StrEnum):
     ADVISE = "advise"
 
 
+Kind = Literal["column", "target", "row", "split", "recipe", "run", "model"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
 @dataclass(frozen=True)
 class Where:
     """The place a finding is about."""
 
-    kind: Literal["column", "target", "row", "split", "recipe", "run", "model"]
+    kind: Kind
     name: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r}" if self.name else self.kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowList:
-    """How many rows a finding is about, and the first of them (0-based numbers of data rows in the file)."""
+    """The rows a finding is about: 0-based numbers of data rows in the file, ascending, int64 of shape (count,)."""
 
-    count: int
-    first: tuple[int, ...] = ()
+    numbers: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Iterable[int]) -> "RowList":
-        """Count all of ``rows`` and keep the first ``MAX_LISTED_ROWS``."""
-        every = sorted(int(row) for row in rows)
-        return cls(len(every), tuple(every[:MAX_LISTED_ROWS]))
+    def of(cls, rows: Iterable[int] | npt.NDArray[np.int64]) -> "RowList":
+        """Keep all of ``rows``, ascending."""
+        every = rows if isinstance(rows, np.ndarray) else np.fromiter(rows, dtype=np.int64)
+        return cls(np.sort(every.astype(np.int64)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RowList) and np.array_equal(self.numbers, other.numbers)
+
+    @property
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return len(self.numbers)
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Return the first ``MAX_LISTED_ROWS`` of them: those that a report lists."""
+        return tuple(self.numbers[:MAX_LISTED_ROWS].tolist())
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,10 @@ class Finding:
 
     A rule fills in the message, the place and the evidence; ``examine`` stamps the code, the slug and, unless the rule
     chose one for this finding, the severity.
+
+    Attributes:
+        columns: the columns that the finding is about, where they are several; the place is then what they share.
+        explains: codes of the rules whose findings follow from this one and are therefore not reported; stamped.
     """
 
     message: str
@@ -96,3 +119,5 @@ class Finding:
     rows: RowList | None = None
     code: str = ""
     slug: str = ""
+    columns: tuple[str, ...] = ()
+    explains: tuple[str, ...] = ()

@@ -3,13 +3,27 @@
 import textwrap
 from collections.abc import Iterable
 
+import msgspec
 import tomlkit
-from tomlkit.items import Table
+from tomlkit.items import Comment, Table
 
-from bindoctor.profile import Profile
+from bindoctor.config import DataSettings
+from bindoctor.evidence import Evidence
+from bindoctor.profile import ColumnProfile, Profile
 from bindoctor.workspace import Workspace
 
+POSITIVE_GUESS = "the label that usually means yes, else the rarer one"
+TITLES = {
+    "number": "numbers",
+    "category": "categories",
+    "text": "running texts",
+    "date": "dates",
+    "identifier": "columns that seem to name the row",
+    "weight": "columns that seem to weigh the row",
+    "constant": "columns with one value",
+}
 SHOWN = (
+    ("data", ("drop", "missing-tokens", "deduplicate")),
     ("split", ("kind", "valid", "stratify")),
     ("features", ("impute", "scale", "encode")),
     ("resample", ("method",)),
@@ -22,9 +36,8 @@ SHOWN = (
 """Settings written although they are defaults: the ones people change first."""
 
 
-def first_config(workspace: Workspace) -> str:
-    """Return the text of a first ``bindoctor.toml``."""
-    evidence = workspace.evidence()
+def first_config(workspace: Workspace, evidence: Evidence) -> str:
+    """Return the text of a first ``bindoctor.toml``, ``evidence`` being the workspace's."""
     assert evidence.profile is not None and evidence.recipe is not None
     dataset, profile, values = workspace.dataset, evidence.profile, evidence.recipe.to_dict()
     document = tomlkit.document()
@@ -39,11 +52,11 @@ def first_config(workspace: Workspace) -> str:
     if len(profile.classes) == 2:
         data["positive"] = profile.classes[1]
         if not dataset.positive:
-            data["positive"].comment("guessed: the label that usually means yes, else the rarer one")
-    if workspace.config.data.delimiter:
-        data["delimiter"] = workspace.config.data.delimiter
-    if workspace.config.data.header is False:
-        data["header"] = False
+            data["positive"].comment(f"guessed: {POSITIVE_GUESS}")
+    defaults = msgspec.to_builtins(DataSettings())
+    for key, value in msgspec.to_builtins(workspace.config.data).items():
+        if key not in data and value != defaults[key]:
+            data[key] = list(value) if isinstance(value, tuple) else value
     _describe_columns(data, profile)
     document["data"] = data
     recipe = tomlkit.table(is_super_table=True)
@@ -53,18 +66,36 @@ def first_config(workspace: Workspace) -> str:
             table[key] = values[section][key]
         recipe[section] = table
     document["recipe"] = recipe
+    document["check"] = _check_table(profile.columns.values())
     return tomlkit.dumps(document)
 
 
 def _describe_columns(data: Table, profile: Profile) -> None:
-    guesses: tuple[tuple[str, Iterable[str]], ...] = (
-        ("number columns", (c.name for c in profile.numbers)),
-        ("text columns, read as categories", (c.name for c in profile.categories)),
-        ("columns that look like row identifiers", (c.name for c in profile.columns.values() if c.identifier)),
-        ("constant columns", (c.name for c in profile.columns.values() if c.constant)),
-    )
     data.add(tomlkit.nl())
-    for title, names in guesses:
-        listed = ", ".join(names)
+    for role, title in TITLES.items():
+        listed = ", ".join(column.name for column in profile.columns.values() if column.role == role)
         for line in textwrap.wrap(f"{title}: {listed}", 100, subsequent_indent="    ") if listed else ():
-            data.add(tomlkit.comment(line.encode("unicode_escape").decode() if not line.isprintable() else line))
+            data.add(_comment(line))
+
+
+def _check_table(columns: Iterable[ColumnProfile]) -> Table:
+    """Return ``[check]`` with its defaults, and how a finding is accepted."""
+    check = tomlkit.table()
+    check["select"] = ["ALL"]
+    check["fail-on"] = "warning"
+    check.add(tomlkit.nl())
+    identifier = next((column.name for column in columns if column.role == "identifier"), "NAME")
+    for line in (
+        "Accept a finding by rule, or in one place, with the reason:",
+        "[check.ignore]",
+        'BD304 = "a first look"',
+        f"[check.ignore.{tomlkit.string('column:' + identifier).as_string()}]",
+        'BD110 = "needed for joins"',
+    ):
+        check.add(_comment(line))
+    return check
+
+
+def _comment(line: str) -> Comment:
+    """Return a comment; TOML allows no control characters in it."""
+    return tomlkit.comment(line if line.isprintable() else line.encode("unicode_escape").decode())

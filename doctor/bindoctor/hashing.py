@@ -1,6 +1,6 @@
 """64-bit hashes of cells and rows, equal in every batch, process and machine that runs the same Polars."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,12 @@ import polars as pl
 
 Hashes = npt.NDArray[np.uint64]
 
+SLOT_BITS = 16
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+NULL_HASH = np.uint64(pl.Series([None], dtype=pl.String).hash()[0])
+"""What a missing cell hashes to, whatever its column's type."""
 
 
 def mix(values: Hashes) -> Hashes:
@@ -24,26 +29,73 @@ def text_hash(texts: pl.Series) -> Hashes:
 
 
 def hash_cells(written: pl.Series, numbers: pl.Series) -> Hashes:
-    """Hash cells, shape (n,): by value where they are numbers, by text otherwise; null has a hash of its own."""
+    """Hash cells, shape (n,): by value where they are numbers, by text otherwise; null has a hash of its own.
+
+    Polars hashes −0 and 0 alike, and null alike whatever its type.
+    """
     parsed = len(numbers) - numbers.null_count()
+    if parsed + written.null_count() == len(written):
+        return numbers.hash().to_numpy()
     if not parsed:
         return text_hash(written)
-    # Adding 0.0 makes −0 and 0 the same bits; null is NaN here, and its hash is replaced.
-    values = numbers.to_numpy() + 0.0
-    by_value = mix(values.view(np.uint64) + GOLDEN)
-    if parsed == len(numbers):
-        return by_value
-    only_nulls_left = parsed == len(written) - written.null_count()
-    other = text_hash(pl.Series([None], dtype=pl.String)) if only_nulls_left else text_hash(written)
-    return np.where(np.isnan(values), other, by_value)
+    return np.where(numbers.is_null().to_numpy(), text_hash(written), numbers.hash().to_numpy())
 
 
-def hash_rows(columns: Sequence[Hashes], rows: int) -> Hashes:
+def encode(hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Number the distinct hashes among n.
+
+    One pass without sorting: each hash claims a slot by its first 16 bits, and whoever finds its slot taken by another
+    hash stands for itself. So a hash may get more than one number, and does so the more often the more there are.
+
+    Returns:
+        The position of one cell of each number, shape (m,), and the number of each cell, shape (n,).
+    """
+    slots = (hashes >> np.uint64(64 - SLOT_BITS)).view(np.int64)
+    holder = np.empty(1 << SLOT_BITS, dtype=np.int64)
+    # Backwards, so that the first of several equal cells stays: it is the one that is shown.
+    holder[slots[::-1]] = np.arange(len(hashes) - 1, -1, -1)
+    holder_of = holder[slots]
+    alone = np.flatnonzero(hashes[holder_of] != hashes)
+    holder_of[alone] = alone
+    chosen = np.zeros(len(hashes), dtype=np.bool_)
+    chosen[holder_of] = True
+    positions = np.flatnonzero(chosen)
+    number = np.empty(len(hashes), dtype=np.int64)
+    number[positions] = np.arange(len(positions))
+    return positions, number[holder_of]
+
+
+class KeyTable:
+    """Finds hashes among m known ones, most of them with one look."""
+
+    def __init__(self, keys: Hashes) -> None:
+        """Keep the known hashes, which must differ."""
+        self.keys = keys
+        self._holder = np.zeros(1 << SLOT_BITS, dtype=np.int64)
+        self._holder[(keys >> np.uint64(64 - SLOT_BITS)).view(np.int64)] = np.arange(len(keys))
+        self._order = np.argsort(keys)
+
+    def find(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the position of each hash among the keys, shape (n,), and which of them are none of the keys."""
+        if not len(self.keys):
+            return np.zeros(len(hashes), dtype=np.int64), np.arange(len(hashes))
+        found = self._holder[(hashes >> np.uint64(64 - SLOT_BITS)).view(np.int64)]
+        rest = np.flatnonzero(self.keys[found] != hashes)
+        if len(rest):
+            # Another key holds the slot, or there is no such key.
+            at = np.searchsorted(self.keys, hashes[rest], sorter=self._order)
+            found[rest] = self._order[np.minimum(at, len(self.keys) - 1)]
+            rest = rest[self.keys[found[rest]] != hashes[rest]]
+        return found, rest
+
+
+def hash_rows(columns: Iterable[Hashes], rows: int) -> Hashes:
     """Combine the hashes of a row's cells, each (n,), into one, shape (n,); the order of the columns matters."""
-    combined = np.zeros(rows, dtype=np.uint64)
-    odd = mix(np.arange(1, len(columns) + 1, dtype=np.uint64) * GOLDEN) | np.uint64(1)
-    for hashes, factor in zip(columns, odd, strict=True):
-        combined += hashes * factor
+    combined, term = np.zeros(rows, dtype=np.uint64), np.empty(rows, dtype=np.uint64)
+    for position, hashes in enumerate(columns, start=1):
+        factor = mix(np.array([position], dtype=np.uint64) * GOLDEN) | np.uint64(1)
+        np.multiply(hashes, factor, out=term)
+        combined += term
     return mix(combined)
 
 

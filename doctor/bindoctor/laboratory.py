@@ -6,20 +6,25 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from bindoctor import scores
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.decide import cross_decided
 from bindoctor.errors import InputError
 from bindoctor.history import History
+from bindoctor.left_out import conflicting_rows
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide, Recipe
-from bindoctor.rows import rows_of
+from bindoctor.recipe import Data, Decide, Recipe
+from bindoctor.rows import rows_key, rows_of
+from bindoctor.selection import select
 from bindoctor.splits import Fold, derived_seed, repeated_folds
 from bindoctor.train import Prepared, constant_probability, fit_or_stand_in, fit_prepared, preparation_key, prepare
 
 REPEATS = 6
 FOLDS = 5
+ROW_SETTINGS = ("drop_rows", "drop_overlap", "conflicts", "deduplicate")
+"""The settings of ``recipe.data`` that leave out rows which have a target."""
 REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
 
 
@@ -97,8 +102,10 @@ class Laboratory:
             work, recipe.split, repeats=repeats, folds=folds, seed=seed
         )
         self._work = work
+        self._data = recipe.data
         self._fitted = fitted
-        self._rows: dict[str, Rows] = {repr(recipe.data): work}
+        self._rows: dict[str, Rows] = {rows_key(recipe): work}
+        self._selected: dict[str, npt.NDArray[np.int64]] = {}
         self._runs: dict[tuple[str, int, int], RepeatRun] = {}
         self._prepared: dict[tuple[str, int, int, int], Prepared] = {}
         self._constant: dict[int, FoldScores] = {}
@@ -130,18 +137,45 @@ class Laboratory:
         return attempt
 
     def read(self, recipe: Recipe, row_ids: npt.NDArray[np.int64]) -> Rows:
-        """Return these rows of the file as a recipe reads them, in this order.
+        """Return these rows of the file as a recipe reads them, in this order, whether it would leave some out or not.
 
         Raises:
-            InputError: the recipe leaves some of them out, so that it cannot be compared on the same rows.
+            InputError: the recipe does not fit the file.
         """
-        every = rows_of(self._dataset, recipe)
+        settings = dict(zip(ROW_SETTINGS, (getattr(Data(), name) for name in ROW_SETTINGS), strict=True))
+        every_row = msgspec.structs.replace(recipe.data, **settings)
+        every = rows_of(self._dataset, msgspec.structs.replace(recipe, data=every_row))
         order = np.argsort(every.row_ids)
         position = np.searchsorted(every.row_ids, row_ids, sorter=order)
         found = order[np.minimum(position, len(order) - 1)]
         if not np.array_equal(every.row_ids[found], row_ids):
             raise InputError("the fix leaves out rows that the setup without it is measured on")
         return every.take(found)
+
+    def trained_on(self, recipe: Recipe, rows: Rows, index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return which of some training rows a recipe does train on: all but those that it leaves out.
+
+        They are scored all the same where they are held out: a setup that is only asked easy questions looks good. Rows
+        that contradict each other are looked for among the training rows alone, so that no held-out label decides.
+
+        Args:
+            recipe: what is tried.
+            rows: as ``read`` returns them.
+            index: positions of the training rows.
+        """
+        data = recipe.data
+        if data == self._data or all(getattr(data, name) == getattr(Data(), name) for name in ROW_SETTINGS):
+            return index
+        key = repr(data)
+        if key not in self._selected:
+            alone = msgspec.structs.replace(recipe, data=msgspec.structs.replace(data, conflicts="keep"))
+            self._selected[key] = np.concatenate([index[:0], *(chunk.rows for chunk in select(self._dataset, alone))])
+        index = index[np.isin(rows.row_ids[index], self._selected[key])]
+        if data.conflicts == "keep":
+            return index
+        features = rows.features[index].hash_rows().to_numpy()
+        labels = pl.Series(rows.labels[index].astype(str))
+        return np.setdiff1d(index, conflicting_rows([(features, labels, index)], data.conflicts))
 
     def _score_constant(self, repeat: int) -> FoldScores:
         if repeat not in self._constant:
@@ -163,7 +197,7 @@ class Laboratory:
         return run
 
     def _train(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
-        key = repr(recipe.data)
+        key = rows_key(recipe)
         if key not in self._rows:
             self._rows[key] = self.read(recipe, self._work.row_ids)
         rows = self._rows[key]
@@ -192,7 +226,10 @@ class Laboratory:
             self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
             train, test = self._parts[repeat][number]
             self._prepared[key] = prepare(
-                recipe, rows.take(train), rows.take(test), seed=derived_seed(self._seed, repeat, number, salt)
+                recipe,
+                rows.take(self.trained_on(recipe, rows, train)),
+                rows.take(test),
+                seed=derived_seed(self._seed, repeat, number, salt),
             )
         return self._prepared[key]
 

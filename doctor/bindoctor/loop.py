@@ -1,6 +1,7 @@
 """The training loop: plain PyTorch over a matrix in memory, epoch by epoch, with everything logged."""
 
 import math
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor import scores
-from bindoctor.build import build_network, build_optimizer, build_schedule
+from bindoctor.build import build_network, build_optimizer, build_schedule, check_network_size
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import (
@@ -44,9 +45,11 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
     settings, device = recipe.train, _device(recipe)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
     outputs = output_count(recipe.loss, len(prepared.classes))
+    check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
     objective = build_objective(recipe.loss, outputs, class_weights(recipe.loss, counts.tolist()), device)
     matrix, labels = _tensors(prepared.train, device)
     targets = binary_targets(recipe.loss, labels) if outputs == 1 else labels
+    weights = None if prepared.weights is None else torch.from_numpy(prepared.weights).to(device)
     watched_part = prepared.valid or prepared.test
     watched = None if watched_part is None else _tensors(watched_part, device)
     _check(recipe, prepared)
@@ -62,7 +65,15 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
         for number in range(1, settings.epochs + 1):
             order = _order(recipe, len(labels), shuffle).to(device)
             rate = optimizer.param_groups[0]["lr"]
-            logits, norm = _one_epoch(recipe, network, optimizer, objective, matrix[order], targets[order])
+            logits, norm = _one_epoch(
+                recipe,
+                network,
+                optimizer,
+                objective,
+                matrix[order],
+                targets[order],
+                None if weights is None else weights[order],
+            )
             train = _measure(recipe, logits, labels[order])
             valid = None if watched is None else _measure(recipe, _logits(network, watched[0]), watched[1])
             epochs.append(_epoch(number, train, valid, rate, norm))
@@ -108,20 +119,22 @@ def _one_epoch(
     objective: Objective,
     matrix: Tensor,
     targets: Tensor,
+    row_weights: Tensor | None,
 ) -> tuple[Tensor, float]:
     """Take one step a batch over rows in this order; return all logits and the first batch's gradient norm."""
     settings = recipe.optimizer
     parameters = list(network.parameters())
-    weights = [parameter for parameter in parameters if parameter.ndim == 2]
+    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
     logits: list[Tensor] = []
     norms: list[Tensor] = []
     network.train()
     size = recipe.train.batch_size
-    for rows, wanted in zip(torch.split(matrix, size), torch.split(targets, size), strict=True):
+    counting = repeat(None) if row_weights is None else torch.split(row_weights, size)
+    for rows, wanted, weights in zip(torch.split(matrix, size), torch.split(targets, size), counting, strict=False):
         answer = network(rows)
-        loss = objective(answer, wanted)
+        loss = objective(answer, wanted, weights)
         if settings.l1:
-            loss = loss + settings.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
+            loss = loss + settings.l1 * torch.stack([weight.abs().sum() for weight in matrices]).sum()
         # What zero_grad does, at a quarter of its cost: a tenth of a step of a small network.
         for parameter in parameters:
             parameter.grad = None

@@ -1,6 +1,7 @@
 """What training minimises, and the plain log loss that is logged whatever it minimises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from bindoctor.errors import InputError
 from bindoctor.recipe import Loss
 
-Objective = Callable[[Tensor, Tensor], Tensor]
+
+class Objective(Protocol):
+    """What training minimises."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, row_weights: Tensor | None = None) -> Tensor:
+        """Return the mean over rows of weight × loss; ``row_weights`` of shape (n,) multiply the classes' weights."""
+        ...
 
 
 def output_count(loss: Loss, classes: int) -> int:
@@ -52,7 +59,7 @@ def class_weights(loss: Loss, counts: Sequence[int]) -> npt.NDArray[np.float64]:
 
 
 def build_objective(loss: Loss, outputs: int, weights: npt.NDArray[np.float64], device: torch.device) -> Objective:
-    """Build the function of (logits, targets) that training minimises: the mean over rows of weight × loss.
+    """Build the function that training minimises: the mean over rows of weight × loss.
 
     Focal loss is Lin et al. 2017: α weights the positive class and 1 − α the negative one; with more than two classes
     only γ acts. Weights are not divided out again, so that a batch counts by the classes in it.
@@ -66,21 +73,27 @@ def build_objective(loss: Loss, outputs: int, weights: npt.NDArray[np.float64], 
     if outputs == 1:
         scale = float(weights[0])
         positive = None if weights[0] == weights[1] else torch.tensor([weights[1] / weights[0]], device=device).float()
-        if loss.kind == "focal":
-            return lambda logits, targets: scale * _binary_focal(loss, logits, targets, positive).mean()
-        if scale == 1:
-            return lambda logits, targets: binary_cross_entropy_with_logits(logits, targets, pos_weight=positive)
-        return lambda logits, targets: scale * binary_cross_entropy_with_logits(logits, targets, pos_weight=positive)
-    weight = None if (weights == 1).all() else torch.from_numpy(weights).float().to(device)
-    if weight is None and loss.kind != "focal":
-        return lambda logits, targets: cross_entropy(logits, targets, label_smoothing=loss.label_smoothing)
 
-    def many_classes(logits: Tensor, targets: Tensor) -> Tensor:
+        def two_classes(logits: Tensor, targets: Tensor, row_weights: Tensor | None = None) -> Tensor:
+            each_weight = None if row_weights is None else row_weights[:, None]
+            if loss.kind == "focal":
+                each = _binary_focal(loss, logits, targets, positive)
+                mean = (each if each_weight is None else each_weight * each).mean()
+            else:
+                mean = binary_cross_entropy_with_logits(logits, targets, each_weight, pos_weight=positive)
+            return mean if scale == 1 else scale * mean
+
+        return two_classes
+    weight = None if (weights == 1).all() else torch.from_numpy(weights).float().to(device)
+
+    def many_classes(logits: Tensor, targets: Tensor, row_weights: Tensor | None = None) -> Tensor:
+        if weight is None and row_weights is None and loss.kind != "focal":
+            return cross_entropy(logits, targets, label_smoothing=loss.label_smoothing)
         each = cross_entropy(logits, targets, weight, reduction="none", label_smoothing=loss.label_smoothing)
         if loss.kind == "focal":
             miss = 1 - softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
             each = each * miss.clamp_min(MIN_MISS) ** loss.focal_gamma
-        return each.mean()
+        return (each if row_weights is None else row_weights * each).mean()
 
     return many_classes
 

@@ -1,115 +1,221 @@
-"""The mergeable statistics of all number columns together: moments, extremes, order, and sums of products."""
+"""The mergeable statistics of all number columns together: moments by class, extremes, order, and sums of products."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from bindoctor.column_states import ColumnPlan, Counts, Floats, with_classes
+from bindoctor.bins import Counts, Floats
+from bindoctor.cells import Cells
+from bindoctor.column_states import ColumnPlan, with_classes
+from bindoctor.levels import RowCodes
 
-MAX_CORRELATED = 1024
+MAX_CORRELATED = 512
 MIN_CORRELATED_ROWS = 3
 MAX_ONE_THREAD_PRODUCTS = 262_144
 MIN_BLOCK_ROWS = 16
+MAX_EXTREMES = 128
+PROBED = 64
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The smallest numbers of a column, or the largest with their signs turned: values and rows, shape (k,)."""
+
+    values: Floats = field(default_factory=lambda: np.empty(0))
+    rows: Counts = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def admits(self, value: float) -> bool:
+        """Tell whether a number would be among the ends."""
+        return len(self.values) < MAX_EXTREMES or value < self.values[-1]
+
+    def with_more(self, values: Floats, rows: Counts) -> "Ends":
+        """Return the ends of these numbers and of n more; of equal numbers the first rows stay."""
+        if len(self.values) == MAX_EXTREMES:
+            closer = values < self.values[-1]
+            values, rows = values[closer], rows[closer]
+        elif len(values) > 4 * MAX_EXTREMES:
+            near = values <= np.partition(values, MAX_EXTREMES)[MAX_EXTREMES]
+            values, rows = values[near], rows[near]
+        return self.merged(Ends(values, rows)) if len(values) else self
+
+    def merged(self, other: "Ends") -> "Ends":
+        """Return the ends of both."""
+        values, rows = np.concatenate([self.values, other.values]), np.concatenate([self.rows, other.rows])
+        order = np.lexsort([rows, values])[:MAX_EXTREMES]
+        return Ends(values[order], rows[order])
 
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What a chunk says about order: whether each column's numbers rise, and its first and last, shape (p,)."""
+    """What a chunk says about order: each column's first and last number, NaN where it has none, shape (p,)."""
 
     first_row: int
-    rising: npt.NDArray[np.bool_]
     first: Floats
     last: Floats
 
 
 @dataclass(eq=False)
 class NumberState:
-    """Running sums over the p numeric columns of the plan, of z = (x − centre) / scale, 0 where missing.
+    """Running sums over the p numeric columns of the plan, of z = (x − centre) / scale.
 
-    ``valid`` counts the rows where both columns are present, ``sums[i, j]`` adds up column i over the rows where j is
-    present, ``squares`` likewise, ``products[i, j]`` adds up z_i z_j (the first ``MAX_CORRELATED`` columns only).
+    ``sums`` holds the sums of 1, z, z² by class code and column, shape (3, codes, p), ``cubes`` those of z³. For the
+    first ``MAX_CORRELATED`` columns: ``products[i, j]`` adds up z_i z_j, ``absent[i, j]`` counts the rows where both
+    are missing, ``lost[0][i, j]`` adds up z_i over the rows where j is missing, ``lost[1][i, j]`` z_i².
     """
 
     plans: tuple[ColumnPlan, ...]
-    valid: Floats = field(init=False)
+    correlate: bool
     sums: Floats = field(init=False)
-    squares: Floats = field(init=False)
+    cubes: Floats = field(init=False)
     products: Floats = field(init=False)
-    powers: Floats = field(init=False)
+    absent: Floats = field(init=False)
+    lost: Floats = field(init=False)
     minimum: Floats = field(init=False)
     maximum: Floats = field(init=False)
-    integer: npt.NDArray[np.bool_] = field(init=False)
+    integer: Flags = field(init=False)
+    rising: Flags = field(init=False)
     zeros: Counts = field(init=False)
+    rows: int = 0
+    smallest: list[Ends] = field(init=False)
+    largest: list[Ends] = field(init=False)
     segments: list[Segment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         p = len(self.plans)
-        correlated = min(p, MAX_CORRELATED)
+        correlated = min(p, MAX_CORRELATED) if self.correlate else 0
         self._centre = np.array([plan.centre for plan in self.plans])
         self._scale = np.array([plan.scale for plan in self.plans])
-        self.valid, self.sums, self.squares, self.products = (np.zeros((correlated, correlated)) for _ in range(4))
-        self.powers = np.zeros((4, p))
+        self.sums = np.zeros((3, 1, p))
+        self.cubes = np.zeros(p)
+        self.products, self.absent = (np.zeros((correlated, correlated)) for _ in range(2))
+        self.lost = np.zeros((2, correlated, correlated))
         self.minimum, self.maximum = np.full(p, np.inf), np.full(p, -np.inf)
-        self.integer = np.ones(p, dtype=np.bool_)
+        self.integer, self.rising = np.ones(p, dtype=np.bool_), np.ones(p, dtype=np.bool_)
         self.zeros = np.zeros((1, p), dtype=np.int64)
+        self.smallest, self.largest = [Ends()] * p, [Ends()] * p
 
-    def update(self, numbers: Floats, codes: Counts, rows: Counts, size: int) -> None:
-        """Take in a chunk.
+    def take_column(self, position: int, cells: Cells, numbers: Floats, rows: RowCodes) -> None:
+        """Take in what one column's numbers say by themselves.
 
         Args:
-            numbers: shape (n, p), NaN where missing, rows contiguous.
-            codes: class codes, shape (n,).
-            rows: row numbers, shape (n,).
-            size: the number of class codes.
+            position: of the column in the plan.
+            cells: the column's cells.
+            numbers: its numbers, NaN where missing, shape (n,).
+            rows: what they are counted by.
         """
-        self._recode(np.arange(len(self.zeros)), size)
-        if not numbers.size:
+        low, high = cells.numbers.min(), cells.numbers.max()
+        if low is None:
             return
-        present = ~np.isnan(numbers)
+        assert isinstance(low, float) and isinstance(high, float)
+        self.minimum[position] = min(self.minimum[position], low)
+        self.maximum[position] = max(self.maximum[position], high)
+        present, at = numbers, rows.rows
+        if cells.numbers.null_count():
+            known = ~np.isnan(numbers)
+            present, at = numbers[known], at[known]
+        if self.integer[position]:
+            self.integer[position] = _whole(present[:PROBED]) and _whole(present)
+        if self.rising[position]:
+            self.rising[position] = _rises(present[:PROBED]) and _rises(present)
+        if low <= 0 <= high:
+            zero = numbers == 0.0
+            if zero.any():
+                self.zeros[:, position] += np.bincount(rows.codes[zero], minlength=rows.size)
+        if self.smallest[position].admits(low):
+            self.smallest[position] = self.smallest[position].with_more(present, at)
+        if self.largest[position].admits(-high):
+            self.largest[position] = self.largest[position].with_more(-present, at)
+
+    def take_chunk(self, z: Floats, missing: dict[int, Flags], rows: RowCodes) -> None:
+        """Take in sums over a chunk.
+
+        Args:
+            z: the standardised numbers, 0 where missing, shape (p, n).
+            missing: for the columns that lack some, where, shape (n,).
+            rows: what they are counted by.
+        """
+        self.rows += z.shape[1]
+        if not z.size:
+            return
+        correlated = len(self.products)
+        gaps = [position for position in missing if position < correlated]
+        of_class = np.zeros((rows.size, z.shape[1]))
+        of_class[rows.codes, np.arange(z.shape[1])] = 1.0
+        absent = np.array([missing[position] for position in gaps], dtype=np.float64).reshape(len(gaps), z.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            z = (numbers - self._centre) / self._scale
-            z[~present] = 0.0
-            self._add_products(z, present)
             square = z * z
-            self.powers += np.array([present.sum(axis=0), z.sum(axis=0), square.sum(axis=0), (square * z).sum(axis=0)])
-        self.minimum = np.fmin(self.minimum, np.fmin.reduce(numbers, axis=0))
-        self.maximum = np.fmax(self.maximum, np.fmax.reduce(numbers, axis=0))
-        self.integer &= ((numbers == np.floor(numbers)) | ~present).all(axis=0)
-        zero = numbers == 0.0
-        for code in range(size):
-            self.zeros[code] += np.count_nonzero(zero[codes == code], axis=0)
-        self.segments.append(_segment(numbers, int(rows[0])))
+            by = np.vstack([of_class, absent])
+            first, second = _products(by, z), _products(by, square)
+            self.cubes += np.einsum("ij,ij->i", square, z)
+            if correlated:
+                self.products += _products(z[:correlated], z[:correlated])
+        size = rows.size
+        counts = np.bincount(rows.codes, minlength=size).astype(np.float64)
+        self.sums[0] += counts[:, None]
+        for position, where in missing.items():
+            self.sums[0, :, position] -= np.bincount(rows.codes[where], minlength=size)
+        self.sums[1] += first[:size]
+        self.sums[2] += second[:size]
+        if gaps:
+            self.absent[np.ix_(gaps, gaps)] += _products(absent, absent)
+            self.lost[0][:, gaps] += first[size:, :correlated].T
+            self.lost[1][:, gaps] += second[size:, :correlated].T
+
+    def take_order(self, numbers: list[Floats], first_row: int) -> None:
+        """Take in each column's first and last number of a chunk, in which every column is NaN where missing."""
+        first, last = np.full(len(numbers), np.nan), np.full(len(numbers), np.nan)
+        for position, column in enumerate(numbers):
+            if self.rising[position] and len(column):
+                known = column if not np.isnan(column[[0, -1]]).any() else column[~np.isnan(column)]
+                if len(known):
+                    first[position], last[position] = known[0], known[-1]
+        self.segments.append(Segment(first_row, first, last))
+
+    def recode(self, codes: Counts, size: int) -> None:
+        """Give the class codes other numbers, ``codes``, of ``size``."""
+        self.zeros = with_classes(self.zeros, codes, size)
+        self.sums = np.stack([with_classes(part, codes, size) for part in self.sums])
 
     def merge(self, other: "NumberState", codes: Counts, size: int) -> None:
         """Take in another state of the same plan, whose class codes become ``codes`` of ``size``."""
-        self._recode(np.arange(len(self.zeros)), size)
-        for name in ("valid", "sums", "squares", "products", "powers"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.minimum = np.minimum(self.minimum, other.minimum)
-        self.maximum = np.maximum(self.maximum, other.maximum)
-        self.integer &= other.integer
+        self.recode(np.arange(len(self.zeros)), size)
+        self.sums = self.sums + np.stack([with_classes(part, codes, size) for part in other.sums])
         self.zeros = self.zeros + with_classes(other.zeros, codes, size)
+        for name in ("cubes", "products", "absent", "lost", "rows"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.minimum, self.maximum = np.minimum(self.minimum, other.minimum), np.maximum(self.maximum, other.maximum)
+        self.integer &= other.integer
+        self.rising &= other.rising
+        self.smallest = [mine.merged(theirs) for mine, theirs in zip(self.smallest, other.smallest, strict=True)]
+        self.largest = [mine.merged(theirs) for mine, theirs in zip(self.largest, other.largest, strict=True)]
         self.segments.extend(other.segments)
 
     def correlation(self) -> Floats:
         """Return Pearson's r of each two columns over the rows where both are present; NaN where it is not defined."""
+        correlated = len(self.products)
+        total = self.sums.sum(axis=1)[:, :correlated]
+        gone = self.rows - total[0]
+        valid = self.rows - gone[:, None] - gone[None, :] + self.absent
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            variance = self.valid * self.squares - self.sums**2
+            sums, squares = total[1][:, None] - self.lost[0], total[2][:, None] - self.lost[1]
+            variance = valid * squares - sums**2
             # A variance within rounding of the sums it is the difference of is that of a constant.
-            variance[variance <= 1e-11 * self.valid * self.squares] = np.nan
-            r = (self.valid * self.products - self.sums * self.sums.T) / np.sqrt(variance * variance.T)
-        r[self.valid < MIN_CORRELATED_ROWS] = np.nan
-        return np.clip(r, -1.0, 1.0)
+            variance[variance <= 1e-11 * valid * squares] = np.nan
+            r = (valid * self.products - sums * sums.T) / np.sqrt(variance * variance.T)
+        r[valid < MIN_CORRELATED_ROWS] = np.nan
+        return np.asarray(np.clip(r, -1.0, 1.0))
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return mean, population standard deviation and skewness of each column, shape (p,).
 
         The last two are infinite where the squares of the numbers are too large for a float.
         """
-        count, first, second, third = self.powers
+        count, first, second = self.sums.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            shift, square, cube = first / count, second / count, third / count
+            shift, square, cube = first / count, second / count, self.cubes / count
             variance = np.maximum(square - shift**2, 0.0)
             central = cube - 3.0 * shift * square + 2.0 * shift**3
             constant = (variance <= 1e-15 * square) | (self.minimum == self.maximum)
@@ -120,59 +226,44 @@ class NumberState:
             skew[overflown] = np.copysign(np.inf, self.minimum + self.maximum)[overflown]
             return self._centre + self._scale * shift, self._scale * std, skew
 
-    def increasing(self) -> npt.NDArray[np.bool_]:
+    def class_moments(self) -> tuple[Floats, Floats]:
+        """Return mean and population standard deviation by class code and column, NaN without rows, (codes, p)."""
+        count, first, second = self.sums
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            shift = first / count
+            std = np.sqrt(np.maximum(second / count - shift**2, 0.0))
+            means, deviations = self._centre + self._scale * shift, self._scale * std
+        return np.asarray(means), np.asarray(deviations)
+
+    def increasing(self) -> Flags:
         """Tell of each column whether every number is greater than the one before it in the file, shape (p,)."""
-        rising = np.ones(len(self.plans), dtype=np.bool_)
+        rising = self.rising.copy()
         last = np.full(len(self.plans), -np.inf)
         for segment in sorted(self.segments, key=lambda segment: segment.first_row):
-            rising &= segment.rising & ~(segment.first <= last)
+            rising &= ~(segment.first <= last)
             last = np.where(np.isnan(segment.last), last, segment.last)
         return rising
 
-    def _add_products(self, z: Floats, present: npt.NDArray[np.bool_]) -> None:
-        z, present = z[:, :MAX_CORRELATED], present[:, :MAX_CORRELATED]
-        self.products += _products(z, z)
-        if present.all():
-            self.valid += len(z)
-            self.sums += z.sum(axis=0)[:, None]
-            self.squares += (z * z).sum(axis=0)[:, None]
-        else:
-            valid = present.astype(np.float64)
-            self.valid += _products(valid, valid)
-            self.sums += _products(z, valid)
-            self.squares += _products(z * z, valid)
 
-    def _recode(self, codes: Counts, size: int) -> None:
-        self.zeros = with_classes(self.zeros, codes, size)
-
-
-def _products(a: Floats, b: Floats) -> Floats:
-    """Return aᵀb of two (n, p) matrices, multiplied in blocks that OpenBLAS leaves to one thread.
-
-    With narrow matrices its threads cost more than they save, a hundred times more on a machine that is busy.
-    """
-    n, p = a.shape
-    block = MAX_ONE_THREAD_PRODUCTS // (p * p)
-    if block < MIN_BLOCK_ROWS:
-        return a.T @ b
-    whole = n // block * block
-    left, right = a[:whole].reshape(-1, block, p), b[:whole].reshape(-1, block, p)
-    products: Floats = (left.transpose(0, 2, 1) @ right).sum(axis=0) + a[whole:].T @ b[whole:]
-    return products
-
-
-def _segment(numbers: Floats, first_row: int) -> Segment:
-    p = numbers.shape[1]
-    rising = np.ones(p, dtype=np.bool_)
-    first, last = np.full(p, np.nan), np.full(p, np.nan)
-    for column in range(p):
-        present = numbers[:, column]
-        present = present[~np.isnan(present)]
-        if len(present):
-            rising[column] = _rises(present[:64]) and _rises(present)
-            first[column], last[column] = present[0], present[-1]
-    return Segment(first_row, rising, first, last)
+def _whole(numbers: Floats) -> bool:
+    return bool((numbers == np.floor(numbers)).all())
 
 
 def _rises(numbers: Floats) -> bool:
     return bool((numbers[1:] > numbers[:-1]).all())
+
+
+def _products(a: Floats, b: Floats) -> Floats:
+    """Return a bᵀ of two matrices (p, n) and (q, n), multiplied in blocks that OpenBLAS leaves to one thread.
+
+    With narrow matrices its threads cost more than they save, a hundred times more on a machine that is busy.
+    """
+    (p, n), q = a.shape, len(b)
+    block = MAX_ONE_THREAD_PRODUCTS // max(p * q, 1)
+    if not MIN_BLOCK_ROWS <= block < n:
+        return np.asarray(a @ b.T)
+    whole = n // block * block
+    left = a[:, :whole].reshape(p, -1, block).transpose(1, 0, 2)
+    right = b[:, :whole].reshape(q, -1, block).transpose(1, 2, 0)
+    products: Floats = (left @ right).sum(axis=0) + a[:, whole:] @ b[:, whole:].T
+    return products

@@ -79,6 +79,7 @@ class Predictions:
 
 
 TRUTH_NAMES = ("truth", "y_true", "label", "target", "actual")
+MAX_ROUNDING = 0.005
 POSITIVE_NAMES = ("y_prob", "y_score", "probability", "score", "proba", "prediction", "y_pred", "p")
 
 
@@ -91,7 +92,8 @@ def read_predictions(path: Path, classes: tuple[str, ...] = (), threshold: float
         threshold: what the setup decides by.
 
     Raises:
-        InputError: the file cannot be read, lacks a column, or holds something that is no probability.
+        InputError: the file cannot be read, lacks a column, or holds something that is no probability, or
+            probabilities of one record that do not sum to 1.
     """
     records = _records(path)
     names = list(records[0])
@@ -106,7 +108,9 @@ def read_predictions(path: Path, classes: tuple[str, ...] = (), threshold: float
         if classes and set(found) == set(classes):
             spread = [f"p_{name}" for name in classes]
             found = classes
-        probability = np.array([[_probability(path, i, n, r[n]) for n in spread] for i, r in enumerate(records)])
+        probability = _summing_to_one(
+            path, np.array([[_probability(path, i, n, r[n]) for n in spread] for i, r in enumerate(records)])
+        )
     elif single is not None:
         found = classes or tuple(sorted(set(labels)))
         if len(found) != 2:
@@ -183,6 +187,19 @@ def _whole(path: Path, record: int, column: str, text: str | None, default: int)
         return int(float(text))
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path}: record {record + 1}, column {column!r}: {text!r} is not a whole number.") from error
+
+
+def _summing_to_one(path: Path, probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return probabilities whose rows sum to 1, after what rounding to two digits may have taken from each."""
+    sums = probability.sum(axis=1)
+    off = np.flatnonzero(np.abs(sums - 1) > MAX_ROUNDING * probability.shape[1])
+    if len(off):
+        raise InputError(
+            f"{path}: record {off[0] + 1}: the probabilities of the classes sum to {sums[off[0]]:.4g}, not to 1; give "
+            "one 'p_<class>' column for each class."
+        )
+    rounded = np.abs(sums - 1) > 1e-9
+    return np.where(rounded[:, None], probability / sums[:, None], probability)
 
 
 def _probability(path: Path, record: int, column: str, text: str | None) -> float:

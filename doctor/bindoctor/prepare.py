@@ -1,5 +1,6 @@
 """Turns rows into the matrices that training sees: preprocessed and resampled, with nothing fitted on held-out rows."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectKBest
 
 from bindoctor.build import (
-    Columns,
     build_preprocessor,
     categorical_blocks,
     check_columns,
@@ -19,6 +20,7 @@ from bindoctor.build import (
     input_frame,
 )
 from bindoctor.dataset import Rows
+from bindoctor.engineering import Columns, Learned, engineered, engineered_columns, learn
 from bindoctor.errors import InputError
 from bindoctor.recipe import Recipe
 from bindoctor.resampling import resampled
@@ -42,19 +44,23 @@ class Prepared:
     Attributes:
         classes: class labels.
         columns: the feature columns by name.
+        learned: what columns are made and inputs chosen with, learnt from the training rows.
         preprocessor: fitted on the training rows, before they were resampled.
         train: the training rows, resampled.
         valid: the rows that early stopping watches, cut from the training rows before anything was fitted; None without
             early stopping.
         test: the held-out rows, or None.
+        weights: how much each training row counts, float32 of shape (n,) with mean 1, or None where all count alike.
     """
 
     classes: tuple[str, ...]
     columns: Columns
+    learned: Learned
     preprocessor: ColumnTransformer
     train: Part
     valid: Part | None
     test: Part | None
+    weights: Matrix | None = None
 
 
 def preparation_key(recipe: Recipe) -> str:
@@ -72,41 +78,107 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
             float32, or the rows cannot be split or resampled as the recipe says.
     """
     columns = column_kinds(train.features)
+    if train.weights is not None and recipe.resample.method != "none":
+        raise InputError(
+            "recipe.data.weight and recipe.resample.method cannot both be set: rows that are made up have no weight; "
+            "unset one of them."
+        )
     check_columns(recipe.data, recipe.features, columns)
     watched = None
     if recipe.train.patience:
         kept, cut = inner_validation(train, recipe.split, seed=seed)
         train, watched = train.take(kept), train.take(cut)
-    frame = _input(recipe, columns, train.features)
+    must_be_there = recipe.features.impute == "none" and not _takes_missing(recipe)
+    learned, made = learn(recipe.features, columns, train.features, fill=must_be_there)
+    made_columns = engineered_columns(recipe.features, columns)
+    frame = _input(recipe, made_columns, made)
     features = msgspec.structs.replace(recipe.features, rare=recipe.rare_below)
     check_matrix_size(features, frame)
-    preprocessor = build_preprocessor(features, columns, classes=len(train.classes), rows=len(train), seed=seed)
+    preprocessor = build_preprocessor(features, made_columns, classes=len(train.classes), rows=len(train), seed=seed)
     # Cells near the largest float overflow in sums of squares; the matrix is checked for what comes of that.
     with np.errstate(all="ignore"):
         fitted = preprocessor.fit_transform(frame, train.labels)
+    matrix = _checked(recipe, preprocessor, fitted)
+    learned = msgspec.structs.replace(learned, kept=informative_inputs(recipe.features.keep, matrix, train.labels))
     matrix, labels = resampled(
         recipe.resample,
-        _checked(recipe, preprocessor, fitted),
+        _kept(learned, matrix),
         train.labels,
         train.classes,
-        categorical_blocks(preprocessor),
+        _kept_blocks(learned, categorical_blocks(preprocessor)),
         seed=seed,
     )
 
     def part(rows: Rows | None) -> Part | None:
-        return None if rows is None else Part(transformed(recipe, preprocessor, columns, rows.features), rows.labels)
+        if rows is None:
+            return None
+        return Part(transformed(recipe, learned, preprocessor, columns, rows.features), rows.labels)
 
-    return Prepared(train.classes, columns, preprocessor, Part(matrix, labels), part(watched), part(test))
+    return Prepared(
+        train.classes,
+        columns,
+        learned,
+        preprocessor,
+        Part(matrix, labels),
+        part(watched),
+        part(test),
+        None if train.weights is None else _mean_one(train.weights),
+    )
 
 
-def transformed(recipe: Recipe, preprocessor: ColumnTransformer, columns: Columns, features: pl.DataFrame) -> Matrix:
-    """Return rows as the fitted preprocessor sees them, float32 of shape (n, width).
+def transformed(
+    recipe: Recipe, learned: Learned, preprocessor: ColumnTransformer, columns: Columns, features: pl.DataFrame
+) -> Matrix:
+    """Return rows as the fitted preprocessing gives them, float32 of shape (n, width).
 
     Raises:
         InputError: missing numbers are not imputed, or a value is too large for float32.
     """
+    made = engineered(recipe.features, columns, learned, features)
+    frame = _input(recipe, engineered_columns(recipe.features, columns), made)
     with np.errstate(all="ignore"):
-        return _checked(recipe, preprocessor, preprocessor.transform(_input(recipe, columns, features)))
+        return _kept(learned, _checked(recipe, preprocessor, preprocessor.transform(frame)))
+
+
+def informative_inputs(count: int, matrix: Matrix, labels: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    """Return the positions of the ``count`` columns with the largest F of the analysis of variance over the classes.
+
+    Empty, which stands for all, when there are no more or ``count`` is 0. A missing number counts as its column's mean.
+    """
+    if not 0 < count < matrix.shape[1]:
+        return ()
+    exact = matrix.astype(np.float64)
+    missing = np.isnan(exact)
+    if missing.any():
+        present = np.maximum((~missing).sum(axis=0), 1)
+        exact = np.where(missing, np.where(missing, 0.0, exact).sum(axis=0) / present, exact)
+    # A column without any spread has no F; it goes first.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        selector = SelectKBest(k=count).fit(exact, labels)
+    return tuple(selector.get_support(indices=True).tolist())
+
+
+def _kept(learned: Learned, matrix: Matrix) -> Matrix:
+    return np.ascontiguousarray(matrix[:, learned.kept]) if learned.kept else matrix
+
+
+def _kept_blocks(learned: Learned, blocks: list[slice]) -> list[slice]:
+    """Return where the inputs of each category stand among the kept ones; what is left of one stays together."""
+    if not learned.kept:
+        return blocks
+    edges = [np.searchsorted(learned.kept, (block.start, block.stop)).tolist() for block in blocks]
+    return [slice(start, stop) for start, stop in edges if stop > start]
+
+
+def _mean_one(weights: npt.NDArray[np.float64]) -> Matrix:
+    mean = weights.mean()
+    if not 0 < mean < np.inf:
+        raise InputError(
+            f"the weights of recipe.data.weight have the mean {mean:g} over the training rows; unset it, or fill in "
+            "others."
+        )
+    return np.asarray(weights / mean, dtype=np.float32)
 
 
 def _takes_missing(recipe: Recipe) -> bool:

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from bindoctor.dataset import Rows
 from bindoctor.findings import RowList
@@ -21,10 +22,19 @@ MIN_DENSE_SHARE = 0.8
 MIN_NUMBERS_SHARE = 0.5
 MAX_IDENTIFIER_LENGTH = 200
 MAX_CATEGORY_LENGTH = 100
+MAX_IDENTIFIER_WORDS = 8
+MAX_READ_TEXTS = 256
 IDENTIFIER_NAME = re.compile(
     r"(?i:\b|_)(?i:id|uuid|guid|key|index|no|nr|num|number|row|obs|seq|sequence|serial|unnamed)(?i:\b|_)|[a-z]I[dD]$"
 )
+TIME_NAME = re.compile(r"(?i:\b|_)(?i:year|yr|date|time|timestamp|day|days|month|week)(?i:\b|_)|[a-z](?:Date|Time)$")
+AMOUNT = re.compile(r"(?=.*[$€£¥₹%,])[-+]?[$€£¥₹]?\s?[-+]?\d[\d,]*(?:\.\d+)?\s?[%$€£¥₹]?")
 
+
+State = Literal["cells", "correlations", "pairs", "repeats", "order", "sample"]
+"""A part of the scan that a rule can ask for; "cells" is all that is known of the columns one by one."""
+
+EVERYTHING: frozenset[State] = frozenset(get_args(State))
 
 Role = Literal["number", "category", "identifier", "date", "constant", "text"]
 
@@ -36,6 +46,44 @@ class Level:
     value: str
     count: int
     by_class: tuple[int, ...]
+
+
+class LevelList(Sequence[Level]):
+    """Levels, most frequent first, made of counts when they are first looked at: most columns' never are."""
+
+    def __init__(self, texts: pl.Series, counts: npt.NDArray[np.int64], by_class: npt.NDArray[np.int64]) -> None:
+        """Keep the values' texts, their counts, shape (m,), and those by class, shape (classes, m)."""
+        self._texts, self._counts, self._by_class = texts, counts, by_class
+
+    @cached_property
+    def _levels(self) -> tuple[Level, ...]:
+        rows = zip(self._texts.to_list(), self._counts.tolist(), self._by_class.T.tolist(), strict=True)
+        levels = [Level(text, count, tuple(by_class)) for text, count, by_class in rows]
+        return tuple(sorted(levels, key=lambda level: (-level.count, level.value)))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Level: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Level]: ...
+
+    def __getitem__(self, index: int | slice) -> Level | Sequence[Level]:
+        return self._levels[index]
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self._levels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._levels == tuple(other)
+
+    def __repr__(self) -> str:
+        return repr(self._levels)
+
+
+NO_LEVELS: Sequence[Level] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +236,7 @@ class ColumnProfile:
     missing_by_class: tuple[int, ...]
     distinct: int
     parsed: int
-    levels: tuple[Level, ...]
+    levels: Sequence[Level]
     levels_complete: bool
     tokens: tuple[tuple[str, int], ...]
     padded: int
@@ -196,7 +244,7 @@ class ColumnProfile:
     moments: Moments | None
     max_length: int
     shape: Literal["", "date", "uuid"] = ""
-    value_sample: tuple[Level, ...] = ()
+    value_sample: Sequence[Level] = NO_LEVELS
     distribution: Distribution | None = None
     date_format: str = ""
     dates: int = 0
@@ -211,7 +259,8 @@ class ColumnProfile:
         if self.date_format:
             return "date"
         if self.kind == "text":
-            return "text" if self.max_length > MAX_CATEGORY_LENGTH else "category"
+            running = self.max_length > MAX_CATEGORY_LENGTH or _is_running_text(self)
+            return "text" if running else "category"
         return "number"
 
     @property
@@ -243,6 +292,10 @@ class Correlation:
 class Profile:
     """A finished scan of the rows that a recipe selects.
 
+    What was not asked for is empty: ``columns`` without "cells", ``correlations`` without "correlations",
+    ``one_to_one`` without "pairs", ``duplicates`` and ``conflicts`` without "repeats", ``blocks`` without "order",
+    ``sample`` without "sample".
+
     Attributes:
         rows: data rows, with and without a target.
         classes: target labels; index 1 is the positive class of a binary problem.
@@ -254,12 +307,12 @@ class Profile:
         conflict_floor: share of the rows that every model must get wrong because of conflicts.
         correlations: pairs with |r| >= 0.9, strongest first.
         one_to_one: pairs of columns whose values determine each other (equal columns included).
-        order_auc: AUC₁ of the row number alone.
-        row_digest: a digest of the cells, the same for the same rows in any order.
+        order_auc: AUC₁ of the row number alone, to about 1e-5.
         blocks: what changes along the file.
         sample: at most 20 000 labelled rows drawn evenly and reproducibly (all of them when there are no more), in file
             order, with number columns as numbers and text columns as written.
         remarks: what the scan left out to stay within its memory.
+        states: what was asked for.
     """
 
     rows: int
@@ -273,10 +326,10 @@ class Profile:
     correlations: tuple[Correlation, ...]
     one_to_one: tuple[tuple[str, str], ...]
     order_auc: float
-    row_digest: str
     blocks: Blocks | None = None
     sample: Rows | None = None
     remarks: tuple[str, ...] = ()
+    states: frozenset[State] = EVERYTHING
 
     @property
     def labelled(self) -> int:
@@ -319,9 +372,10 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     """Say why a column names the row, or "".
 
     Integers name the row when they rise from row to row, or when none repeats and they fill their range (an index
-    that has been shuffled); integers with gaps and without order may be amounts, and count only under a name that
-    says identifier. Texts name the row when hardly any repeats, unless they are dates, running text, or mostly
-    numbers. Numbers with a fraction never do.
+    that has been shuffled), unless their name says that they are times; integers with gaps and without order may be
+    amounts, and count only under a name that says identifier. Texts name the row when hardly any repeats, unless they
+    are dates, mostly numbers (dollars, per cent and thousands included), or running text: over 200 characters, or more
+    than eight words on average (the names of the Titanic's passengers have four). Numbers with a fraction never do.
     """
     if column.count < MIN_IDENTIFIER_ROWS or column.shape == "date":
         return ""
@@ -330,12 +384,18 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     if column.kind == "text":
         unique = column.distinct >= (MIN_NAMED_UNIQUE_SHARE if named else MIN_UNIQUE_SHARE) * column.count
         numbers = column.parsed >= MIN_NUMBERS_SHARE * column.count
-        if not unique or numbers or column.max_length > MAX_IDENTIFIER_LENGTH:
+        if (
+            not unique
+            or numbers
+            or column.max_length > MAX_IDENTIFIER_LENGTH
+            or _is_running_text(column)
+            or _are_amounts(column)
+        ):
             return ""
         what = "uuids or hex hashes" if column.shape == "uuid" else "texts"
         return f"{distinct} {what} in {column.count} rows"
     moments = column.moments
-    if moments is None or not moments.integer:
+    if moments is None or not moments.integer or TIME_NAME.search(column.name):
         return ""
     if moments.increasing:
         return f"{column.count} distinct integers in file order"
@@ -347,3 +407,15 @@ def _identifier_evidence(column: ColumnProfile) -> str:
     if named and moments.minimum >= 0:
         return f"{distinct} integers in {column.count} rows, and its name"
     return ""
+
+
+def _is_running_text(column: ColumnProfile) -> bool:
+    if column.max_length <= 2 * MAX_IDENTIFIER_WORDS:
+        return False
+    texts = [level.value for level in (column.levels or column.value_sample)[:MAX_READ_TEXTS]]
+    return sum(len(text.split()) for text in texts) > MAX_IDENTIFIER_WORDS * len(texts)
+
+
+def _are_amounts(column: ColumnProfile) -> bool:
+    texts = [level.value.strip() for level in (column.levels or column.value_sample)[:MAX_READ_TEXTS]]
+    return bool(texts) and sum(map(bool, map(AMOUNT.fullmatch, texts))) >= MIN_UNIQUE_SHARE * len(texts)

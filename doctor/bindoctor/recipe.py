@@ -24,6 +24,12 @@ RowNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 MIN_ROWS_IN_LEAF = 20
 
+DATE_FORMAT = re.compile(
+    r"%([YymbBd])[-/. ,]{0,2}%([YymbBd])[-/. ,]{0,2}%([YymbBd])"
+    r"(?:[ T](?:%H:%M(?::%S(?:%\.f)?)?Z?|%I:%M(?::%S)? ?%p))?"
+)
+KINDS_OF_PARTS = {"Y": "year", "y": "year", "m": "month", "b": "month", "B": "month", "d": "day"}
+
 Transform = Literal["log1p", "power", "quantile"]
 Encoding = Literal["onehot", "target", "hash"]
 DatePart = Literal["year", "month", "day", "weekday", "hour", "days"]
@@ -105,19 +111,21 @@ class Split(Section, frozen=True):
 class Dates(Section, frozen=True):
     """How a column of dates becomes numbers.
 
-    ``format`` holds %Y, %m and %d in any order, with "-", "/", "." or nothing between them; a time such as
-    "T14:30:00" or " 2:30 PM" may follow in the cell. ``parts`` are the number columns that take the date's place, named
-    "<column>_<part>": "weekday" counts from Monday = 0, "days" are those since 1970-01-01. A cell that does not parse
-    is missing.
+    ``format`` is written as for ``strptime``: a year (%Y or %y), a month (%m, %b or %B) and a day (%d) in any order,
+    and perhaps a time (%H:%M, %H:%M:%S, %I:%M %p …) behind them. ``parts`` are the number columns that take the date's
+    place, named "<column>_<part>": "weekday" counts from Monday = 0, "days" are those since 1970-01-01. A cell that
+    does not fit the format is missing.
     """
 
     format: str = "%Y-%m-%d"
     parts: Annotated[tuple[DatePart, ...], msgspec.Meta(min_length=1)] = ("year", "month", "weekday")
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"%[Ymd]([-/.]?)%[Ymd]\1%[Ymd]", self.format) or len(set(self.format[1:]) & set("Ymd")) < 3:
+        found = DATE_FORMAT.fullmatch(self.format)
+        if found is None or len({KINDS_OF_PARTS[part] for part in found.groups()}) < 3:
             raise ValueError(
-                f"the format {self.format!r} must hold %Y, %m and %d once each, with '-', '/', '.' or nothing between"
+                f"the format {self.format!r} must hold a year (%Y, %y), a month (%m, %b, %B) and a day (%d), and "
+                "behind them perhaps a time such as %H:%M:%S"
             )
         msgspec.structs.force_setattr(self, "parts", tuple(dict.fromkeys(self.parts)))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bindoctor.config import FailOn
-from bindoctor.examine import Outcome, findings_of
+from bindoctor.examine import Accepted, Outcome, findings_of
 from bindoctor.findings import Finding, Fix, Severity
 from bindoctor.treatment import Treatment
 
@@ -27,9 +27,10 @@ class DataSummary:
     """What was looked at.
 
     Attributes:
-        classes: the rows of each label.
-        remarks: what reading decided.
-        parts: the parts given, by "valid" and "test".
+        classes: each label's rows.
+        roles: what each column seems to be for.
+        parts: the parts given, "valid" and "test".
+        remarks: what reading and scanning decided or left out.
     """
 
     path: str
@@ -38,8 +39,9 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
-    remarks: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, PartSummary] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,17 @@ class Report:
     written: tuple[str, ...] = ()
     fail_on: FailOn = "warning"
     broken_packs: tuple[str, ...] = ()
+    baseline: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return all findings, loudest first."""
+        """Return all findings that are reported, loudest first."""
         return findings_of(self.outcomes)
+
+    @property
+    def accepted(self) -> tuple[Accepted, ...]:
+        """Return the findings that are not reported because the user accepted them, in the order of the outcomes."""
+        return tuple(one for outcome in self.outcomes for one in outcome.accepted)
 
     @property
     def exit_code(self) -> int:
@@ -81,15 +89,19 @@ class Report:
                 "target": self.data.target,
                 "positive": self.data.positive,
                 "classes": dict(self.data.classes),
-                "remarks": list(self.data.remarks),
+                "roles": dict(self.data.roles),
                 "parts": {
                     name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
                     for name, part in self.data.parts.items()
                 },
+                "remarks": list(self.data.remarks),
             },
             "findings": [_finding(finding) for finding in self.findings],
+            "ignored": [{**_finding(one.finding), "reason": one.reason} for one in self.accepted],
             "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],
         }
+        if self.baseline:
+            values["baseline"] = self.baseline
         if self.treatment is not None:
             values["treatment"] = _treatment(self.treatment, self.written)
         values["exit_code"] = self.exit_code
@@ -110,6 +122,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         if finding.rows
         else {"count": 0, "first": []},
         "fixes": [_fix(fix) for fix in finding.fixes],
+        "explains": finding.explains,
     }
 
 
@@ -145,17 +158,15 @@ def _treatment(treatment: Treatment, written: Sequence[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn mappings, sequences, enums and NumPy scalars into what JSON can hold."""
+    """Turn mappings, sequences, enums and NumPy values into what JSON can hold, and anything else into text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool | int) or value is None:
         return value
     if isinstance(value, str):
         return str(value)
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -1,47 +1,93 @@
-"""The mergeable statistics of whole rows: duplicates, conflicting labels, and the row number's hold on the class."""
+"""The mergeable statistics of whole rows: duplicates and conflicting labels, by 64-bit hashes."""
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from bindoctor.column_states import Counts
+from bindoctor.bins import Counts
 from bindoctor.findings import RowList
 from bindoctor.hashing import Hashes, mix
+
+MAX_HASHED_ROWS = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
 class RowPart:
-    """The rows of one chunk: feature hashes, class codes (0 without target) and row numbers, each of shape (n,)."""
+    """Rows of one chunk, each part of shape (n,).
 
-    hashes: Hashes
-    codes: Counts
+    Attributes:
+        identity: hashes of all that tells rows apart.
+        features: hashes of the features alone; the same array where nothing else tells rows apart.
+        codes: class codes, 0 without target.
+        rows: row numbers.
+    """
+
+    identity: Hashes
+    features: Hashes
+    codes: npt.NDArray[np.int16]
     rows: Counts
+
+    def of_share(self, halvings: int) -> "RowPart":
+        """Return the rows whose features' hash starts with so many zeros: a half, a quarter …, twins kept together."""
+        kept = self.features >> np.uint64(64 - halvings) == 0 if halvings else np.ones(len(self.rows), dtype=np.bool_)
+        identity = self.identity[kept]
+        features = identity if self.features is self.identity else self.features[kept]
+        return RowPart(identity, features, self.codes[kept], self.rows[kept])
 
 
 @dataclass(eq=False)
 class RowState:
-    """A hash, a class code and a number for each row seen: 24 bytes a row."""
+    """Hashes, a class code and a number for each row seen: about 18 bytes a row, up to 2²⁶ rows.
+
+    Beyond that only the rows whose hash starts with ``halvings`` zeros are kept.
+    """
 
     parts: list[RowPart] = field(default_factory=list)
+    kept: int = 0
+    halvings: int = 0
 
-    def update(self, hashes: Hashes, codes: Counts, rows: Counts) -> None:
-        """Take in a chunk's feature hashes, class codes and row numbers, each of shape (n,)."""
-        self.parts.append(RowPart(hashes, codes, rows))
+    def update(self, part: RowPart) -> None:
+        """Take in a chunk's rows."""
+        self._add(part, 0)
 
     def merge(self, other: "RowState", codes: Counts) -> None:
         """Take in another state, whose class codes become ``codes``."""
-        self.parts.extend(RowPart(part.hashes, codes[part.codes], part.rows) for part in other.parts)
+        self._halve(other.halvings)
+        for part in other.parts:
+            recoded = codes[part.codes].astype(np.int16)
+            self._add(RowPart(part.identity, part.features, recoded, part.rows), other.halvings)
 
-    def ordered(self) -> RowPart:
-        """Return all rows in file order."""
-        parts = sorted(self.parts, key=lambda part: int(part.rows[0]))
-        return RowPart(
-            np.concatenate([part.hashes for part in parts]),
-            np.concatenate([part.codes for part in parts]),
-            np.concatenate([part.rows for part in parts]),
-        )
+    def repeats(self, classes: int) -> "Repeats":
+        """Find duplicates and conflicting labels among the rows seen.
+
+        A null equals a null. Rows without a target can be duplicates of each other and conflict with nothing.
+        """
+        if not self.parts:
+            return Repeats(RowList.of(()), RowList.of(()), 0.0)
+        parts = sorted(self.parts, key=lambda part: int(part.rows[0]) if len(part.rows) else 0)
+        features, codes = _joined([p.features for p in parts]), _joined([p.codes for p in parts]).astype(np.int64)
+        rows = _joined([p.rows for p in parts])
+        apart = any(part.identity is not part.features for part in parts)
+        identity = _joined([p.identity for p in parts]) if apart else features
+        again = rows[_again(mix(identity ^ mix(codes.astype(np.uint64))))]
+        conflicts, wrong = _conflicts(features, codes, rows, classes)
+        labelled = int((codes > 0).sum())
+        return Repeats(RowList.of(again), RowList.of(conflicts), wrong / labelled if labelled else 0.0)
+
+    def _add(self, part: RowPart, halvings: int) -> None:
+        part = part if halvings >= self.halvings else part.of_share(self.halvings)
+        self.parts.append(part)
+        self.kept += len(part.rows)
+        while self.kept > MAX_HASHED_ROWS:
+            self._halve(self.halvings + 1)
+
+    def _halve(self, halvings: int) -> None:
+        if halvings > self.halvings:
+            self.halvings = halvings
+            self.parts = [part.of_share(halvings) for part in self.parts]
+            self.kept = sum(len(part.rows) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -53,53 +99,39 @@ class Repeats:
     conflict_floor: float
 
 
-def repeats_of(part: RowPart, classes: int) -> Repeats:
-    """Find duplicates and conflicting labels among rows in file order, by 64-bit hashes of their features.
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    A null equals a null. Rows without a target can be duplicates of each other and conflict with nothing.
-    """
-    order = np.argsort(part.hashes, kind="stable")
-    hashes, codes, rows = part.hashes[order], part.codes[order], part.rows[order]
-    group = np.cumsum(np.concatenate([[False], hashes[1:] != hashes[:-1]]))
-    key = group * (classes + 1) + codes
-    _, first = np.unique(key, return_index=True)
-    again = np.ones(len(key), dtype=np.bool_)
+
+def _repeated(hashes: Hashes) -> Counts:
+    """Return the positions of the hashes that occur more than once, ascending."""
+    ordered = np.sort(hashes)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(twice):
+        return np.empty(0, dtype=np.int64)
+    at = np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)
+    return np.flatnonzero(twice[at] == hashes)
+
+
+def _again(hashes: Hashes) -> Counts:
+    """Return the positions of the hashes that occurred before."""
+    candidates = _repeated(hashes)
+    _, first = np.unique(hashes[candidates], return_index=True)
+    again = np.ones(len(candidates), dtype=np.bool_)
     again[first] = False
-    members = np.flatnonzero(np.bincount(group) > 1)
-    row_in_group = np.isin(group, members) & (codes > 0)
-    position = np.searchsorted(members, group[row_in_group])
-    counts = np.zeros((len(members), classes), dtype=np.int64)
-    np.add.at(counts, (position, codes[row_in_group] - 1), 1)
-    mixed = (counts > 0).sum(axis=1) > 1
-    wrong = int((counts.sum(axis=1) - counts.max(axis=1, initial=0))[mixed].sum())
-    labelled = int((codes > 0).sum())
-    return Repeats(
-        RowList.of(rows[again]), RowList.of(rows[row_in_group][mixed[position]]), wrong / labelled if labelled else 0.0
-    )
+    return candidates[again]
 
 
-def order_auc(part: RowPart, classes: int) -> float:
-    """Return AUC₁ of the row number among labelled rows in file order; the largest one-vs-rest one of many classes."""
-    codes = part.codes[part.codes > 0] - 1
-    counts = np.bincount(codes, minlength=classes)
-    ranks = np.bincount(codes, weights=np.arange(1, len(codes) + 1), minlength=classes)
-    return largest_auc(ranks, counts)
-
-
-def largest_auc(rank_sums: np.ndarray, counts: Counts) -> float:
-    """Return the largest one-vs-rest AUC₁ from each class's sum of ranks (1-based, ties averaged) and its count."""
-    rest = counts.sum() - counts
-    present = (counts > 0) & (rest > 0)
-    if not present.any():
-        return 0.5
-    n, others, sums = counts[present].astype(float), rest[present].astype(float), rank_sums[present]
-    auc = (sums - n * (n + 1) / 2) / (n * others)
-    return float(np.maximum(auc, 1 - auc).max())
-
-
-def digest_of(part: RowPart, labels: Sequence[str], columns: Sequence[str]) -> str:
-    """Return a SHA-256, in hex, of the columns and the multiset of rows; ``labels[c]`` is class code c's label."""
-    label_hashes = [int.from_bytes(hashlib.sha256(label.encode()).digest()[:8]) for label in labels]
-    identity = mix(part.hashes ^ np.array(label_hashes, dtype=np.uint64)[part.codes])
-    sums = [int(identity.sum(dtype=np.uint64)), int(mix(identity + np.uint64(1)).sum(dtype=np.uint64))]
-    return hashlib.sha256(repr((tuple(columns), len(part.rows), sums)).encode()).hexdigest()
+def _conflicts(features: Hashes, codes: Counts, rows: Counts, classes: int) -> tuple[Counts, int]:
+    """Return the rows whose features are those of a row with another label, and how many every model gets wrong."""
+    candidates = _repeated(features)
+    candidates = candidates[codes[candidates] > 0]
+    _, group = np.unique(features[candidates], return_inverse=True)
+    cell, cell_of_row = np.unique(group * classes + codes[candidates] - 1, return_inverse=True)
+    counts = np.bincount(cell_of_row, minlength=len(cell))
+    labels_of = np.bincount(cell // classes) if len(cell) else np.empty(0, dtype=np.int64)
+    mixed = labels_of > 1
+    totals = np.bincount(group, minlength=len(mixed))
+    largest = np.zeros(len(mixed), dtype=np.int64)
+    np.maximum.at(largest, cell // classes, counts)
+    return rows[candidates[mixed[group]]], int((totals - largest)[mixed].sum())

@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bindoctor.cells import Cells, read_cells
 from bindoctor.dataset import Dataset, Rows, Source
 from bindoctor.errors import InputError
+from bindoctor.part_names import held_out_rows
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
-from bindoctor.selection import Cells, read_cells, select
+from bindoctor.selection import select
 
 Kind = Literal["number", "text"]
 
@@ -20,7 +22,8 @@ Kind = Literal["number", "text"]
 def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) -> Rows:
     """Return the rows that ``recipe`` selects: the rows, kinds and classes of their profile.
 
-    Number columns are Float64, text columns String as written. A row without a group is a group of its own.
+    Number columns are Float64, text columns and those that the recipe reads as dates String as written. A row without a
+    group is a group of its own.
 
     Args:
         dataset: the source and its target.
@@ -29,7 +32,8 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
 
     Raises:
         InputError: as ``scan`` does, or no feature column is selected, or rows without a target are left in, or the
-            time column holds a cell that is neither a number nor an ISO date.
+            time column holds a cell that is neither a number nor an ISO date, the weight column one that is no weight,
+            or the split's column one that names no part.
     """
     profile = profile or scan(dataset, recipe)
     if profile.missing_target.count:
@@ -42,20 +46,21 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
         dropped = ", ".join(repr(name) for name in recipe.data.drop)
         why = f"the recipe drops {dropped}" if dropped else "the target is the only column"
         raise InputError(f"{dataset.source.name}: no feature column is left to train on: {why}.")
+    numeric = {name for name, column in profile.columns.items() if column.kind == "number"} - {*recipe.features.dates}
     columns: dict[str, list[pl.Series]] = {name: [] for name in profile.columns}
     keys: dict[str, list[Cells]] = {}
     labels, row_ids = [], []
     for chunk in select(dataset, recipe):
         for name, cells in chunk.columns.items():
-            columns[name].append(cells.numbers if profile.columns[name].kind == "number" else cells.written)
-        for name, cells in chunk.keys.items():
+            columns[name].append(cells.numbers if name in numeric else cells.written)
+        for name, cells in chunk.others.items():
             keys.setdefault(name, []).append(cells)
         labels.append(chunk.labels)
         row_ids.append(chunk.rows)
     indices = pl.concat(labels).replace_strict(
         list(profile.classes), list(range(len(profile.classes))), return_dtype=pl.Int64
     )
-    group, time = recipe.split.group, recipe.split.time
+    group, time, part, weight = recipe.split.group, recipe.split.time, recipe.split.column, recipe.data.weight
     return Rows(
         features=pl.DataFrame({name: pl.concat(parts) for name, parts in columns.items()}),
         labels=indices.to_numpy(),
@@ -63,7 +68,15 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
         row_ids=np.concatenate(row_ids),
         groups=_groups(keys[group]) if group else None,
         order=_order(dataset.source, time, keys[time]) if time else None,
+        weights=_weights(dataset.source, weight, keys[weight]) if weight else None,
+        held_out=held_out_rows(dataset.source.name, part, _stripped(keys[part])) if part else None,
     )
+
+
+def rows_key(recipe: Recipe) -> str:
+    """Return a key that is equal for recipes whose ``rows_of`` gives the same rows of the same dataset."""
+    split = recipe.split
+    return repr((recipe.data, sorted(recipe.features.dates), split.group, split.time, split.column))
 
 
 def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> pl.DataFrame:
@@ -90,9 +103,26 @@ def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> 
     return pl.concat(frames)
 
 
+def _stripped(parts: list[Cells]) -> pl.Series:
+    return pl.concat([cells.stripped for cells in parts])
+
+
+def _weights(source: Source, column: str, parts: list[Cells]) -> npt.NDArray[np.float64]:
+    numbers = pl.concat([cells.numbers for cells in parts])
+    bad = numbers.is_null() | (numbers < 0)
+    if bad.any():
+        cell = _stripped(parts)[int(bad.arg_true()[0])]
+        raise InputError(
+            f"{source.name}: data.weight names {column!r}, of which {bad.sum()} cells "
+            f"({'the first is blank' if cell is None else f'such as {cell!r}'}) are no weights; fill them in with "
+            "numbers of 0 or more, or unset data.weight."
+        )
+    return numbers.to_numpy()
+
+
 def _groups(parts: list[Cells]) -> npt.NDArray[np.int64]:
     """Number the groups; a row without one gets a number of its own, so that it is on one side of a split only."""
-    texts = pl.concat([cells.stripped for cells in parts])
+    texts = _stripped(parts)
     numbers = texts.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     alone = np.flatnonzero(numbers == 0)
     numbers[alone] = numbers.max(initial=0) + 1 + np.arange(len(alone))
@@ -101,7 +131,7 @@ def _groups(parts: list[Cells]) -> npt.NDArray[np.int64]:
 
 def _order(source: Source, column: str, parts: list[Cells]) -> npt.NDArray[np.float64]:
     """Return times as numbers: numbers as they are, ISO dates in microseconds."""
-    texts = pl.concat([cells.stripped for cells in parts])
+    texts = _stripped(parts)
     times = pl.concat([cells.numbers for cells in parts])
     if times.null_count():
         dates = texts.str.replace("T", " ", literal=True)

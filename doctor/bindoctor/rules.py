@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bindoctor.audit import Audit
 from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
 from bindoctor.history import History
 from bindoctor.predictions import Predictions
+from bindoctor.profile import EVERYTHING, State
 from bindoctor.recipe import Recipe
 
 Check = Callable[..., Iterator[Finding]]
@@ -22,7 +24,8 @@ class Example:
 
     ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.
     ``valid`` and ``test`` become the parts that the user keeps apart, with the columns of ``table``.
-    ``says`` is a part of the expected message; ``options`` are the rule's options in this example.
+    ``says`` is a part of the expected message; ``options`` are the rule's options in this example; ``audit`` is what
+    the other rules are to have said, for a rule about bindoctor itself.
     """
 
     title: str
@@ -32,6 +35,7 @@ class Example:
     predictions: Predictions | None = None
     says: str = ""
     options: Mapping[str, Any] | None = None
+    audit: Audit | None = None
     valid: Table | None = None
     test: Table | None = None
 
@@ -70,7 +74,10 @@ class Rule:
     flags: tuple[Example, ...]
     passes: tuple[Example, ...]
     root: bool
+    explains: tuple[str, ...] = ()
+    opt_in: bool = False
     optional: tuple[str, ...] = ()
+    scans: frozenset[State] = EVERYTHING
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -84,6 +91,9 @@ def rule(
     flags: Sequence[Example],
     passes: Sequence[Example],
     root: bool = False,
+    explains: Sequence[str] = (),
+    opt_in: bool = False,
+    scans: Sequence[State] | None = None,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
@@ -95,15 +105,23 @@ def rule(
         severity: how loud its findings are, unless one says otherwise.
         flags: situations that it must flag.
         passes: situations that it must pass over.
-        root: its findings about a column explain other rules' findings about the same column, which then stay silent.
+        root: its findings about a column explain other rules' findings about the same column, which are then named by
+            this one and not reported. A finding about several columns is explained when each of them is.
+        explains: codes of rules whose findings about the same kind of place (and the same name, where both have one)
+            follow from this rule's, unless those are notes.
+        opt_in: it runs only where its own code or slug is selected.
+        scans: the parts of the scan that it reads beyond the classes; what no selected rule names is not computed.
+            Its examples are scanned for these alone.
 
     Raises:
-        TypeError: a positional parameter that is no evidence, an option without default, or no docstring.
+        TypeError: something that is no code, a positional parameter that is no evidence, an option without default,
+            or no docstring.
     """
 
     def make(check: Check) -> Rule:
-        if not re.fullmatch(r"[A-Z]+\d{3}", code):
-            raise TypeError(f"{code!r} is no rule code: capitals and three digits, as in 'BD101'.")
+        for name in (code, *explains):
+            if not re.fullmatch(r"[A-Z]+\d{3}", name):
+                raise TypeError(f"{name!r} is no rule code: capitals and three digits, as in 'BD101'.")
         documentation = inspect.getdoc(check)
         if not documentation:
             raise TypeError(f"{code} ({check.__name__}) has no docstring; it is the rule's page.")
@@ -133,7 +151,10 @@ def rule(
             tuple(flags),
             tuple(passes),
             root,
+            tuple(explains),
+            opt_in,
             tuple(optional),
+            (EVERYTHING if scans is None else frozenset(scans)) if {"profile", "parts"} & {*needs} else frozenset(),
         )
 
     return make

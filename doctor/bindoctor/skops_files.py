@@ -14,6 +14,8 @@ from bindoctor.errors import InputError
 Estimator = TypeVar("Estimator")
 
 TRUSTED = (
+    "bindoctor.build.hashed_levels",
+    "bindoctor.build.hashed_names",
     "bindoctor.build.signed_log1p",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

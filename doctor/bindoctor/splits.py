@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -28,14 +29,14 @@ MAX_GROUP_PARTS = 20
 
 def derived_seed(seed: int, *path: int) -> int:
     """Return a seed for one part of a job (a repeat, a fold), independent of the other parts' seeds."""
-    return int(np.random.SeedSequence((seed, *path)).generate_state(1)[0])
+    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1)[0])
 
 
 def locked_part(rows: Rows, split: Split, *, share: float = 0.2, seed: int) -> Fold:
     """Lock a share of the rows away, for one confirmation at the end.
 
-    Whole groups when the split has groups, the latest rows when it has a time, the last rows when it does not shuffle;
-    otherwise at random with every class's share kept.
+    The rows that the split's column keeps back where there is one; whole groups when the split has groups, the latest
+    rows when it has a time, the last rows when it does not shuffle; otherwise at random with every class's share kept.
 
     Returns:
         The positions of the work rows and of the locked rows.
@@ -43,7 +44,10 @@ def locked_part(rows: Rows, split: Split, *, share: float = 0.2, seed: int) -> F
     Raises:
         InputError: the rows cannot be parted so, or the work rows would lack a class.
     """
-    fold = _cut(rows, split, share, stratified=split.shuffle, shuffled=split.shuffle, seed=seed)
+    if rows.held_out is not None:
+        fold = _fold(rows, np.flatnonzero(rows.held_out))
+    else:
+        fold = _cut(rows, split, share, stratified=split.shuffle, shuffled=split.shuffle, seed=seed)
     _require_every_class(rows, [fold], "set recipe.split.shuffle = true or collect rows")
     return fold
 
@@ -73,12 +77,18 @@ def repeated_folds(rows: Rows, split: Split, *, repeats: int, folds: int, seed: 
 def user_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:
     """Part the rows as the recipe itself says: one holdout, or folds, stratified and shuffled only when it asks for it.
 
+    Where the split names a column of parts, that decides, and nothing else.
+
     Returns:
-        One fold for a holdout, otherwise ``folds`` × ``repeats`` of them.
+        One fold for a holdout or a column, otherwise ``folds`` × ``repeats`` of them.
 
     Raises:
         InputError: there are too few rows of a class or too few groups for it.
     """
+    if rows.held_out is not None:
+        fold = _fold(rows, np.flatnonzero(rows.held_out))
+        _require_every_class(rows, [fold], "unset recipe.split.column or collect rows")
+        return (fold,)
     if split.kind == "holdout":
         return (_cut(rows, split, split.valid, stratified=split.stratify, shuffled=split.shuffle, seed=seed),)
     _require_folds(rows, split, split.folds, stratified=split.stratify)
@@ -93,6 +103,11 @@ def user_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:
             seed=derived_seed(seed, repeat),
         )
     )
+
+
+def training_rows(rows: Rows) -> Rows:
+    """Return the rows without those that the split's column keeps back."""
+    return rows if rows.held_out is None else replace(rows.take(np.flatnonzero(~rows.held_out)), held_out=None)
 
 
 def inner_validation(rows: Rows, split: Split, *, seed: int) -> Fold:

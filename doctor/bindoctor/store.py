@@ -21,6 +21,7 @@ from torch import nn
 from bindoctor.build import build_network
 from bindoctor.dataset import Source
 from bindoctor.decide import Decision
+from bindoctor.engineering import Learned
 from bindoctor.errors import InputError
 from bindoctor.final import FinalModel
 from bindoctor.history import History
@@ -32,7 +33,7 @@ from bindoctor.skops_files import check_trees, dump_estimator, load_estimator
 from bindoctor.train import Fitted
 from bindoctor.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST_FILE = "model.json"
 PREPROCESSOR_FILE = "preprocessor.skops"
 WEIGHTS_FILE = "weights.safetensors"
@@ -49,8 +50,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         recipe: what was trained.
         classes: class labels, in the order of the probabilities.
         columns: the columns that rows to predict must have, and how they are read.
+        learned: what columns are made and inputs chosen with, learnt from training rows.
         medians: what a missing number is read as, for columns that nothing else answers it for.
-        width: columns of the matrix that the preprocessor gives.
+        width: inputs of the network or the trees.
         decision: threshold and calibrator.
         digests: SHA-256 of the other files by name.
     """
@@ -60,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     recipe: Recipe
     classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
     columns: Annotated[dict[str, Literal["number", "text"]], msgspec.Meta(min_length=1)]
+    learned: Learned
     medians: dict[str, float]
     width: Annotated[int, msgspec.Meta(ge=1)]
     decision: Decision
@@ -205,8 +208,9 @@ def _contents(model: FinalModel) -> Mapping[str, bytes]:
         recipe=fitted.recipe,
         classes=fitted.classes,
         columns=dict(fitted.columns),
+        learned=fitted.learned,
         medians=dict(model.medians),
-        width=len(fitted.preprocessor.get_feature_names_out()),
+        width=len(fitted.learned.kept or fitted.preprocessor.get_feature_names_out()),
         decision=model.decision,
         digests={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
@@ -245,7 +249,16 @@ def _assembled(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -
         check_trees(folder / ESTIMATOR_FILE, estimator, manifest.width)
     else:
         network = _load_network(folder / WEIGHTS_FILE, read(WEIGHTS_FILE), manifest)
-    fitted = Fitted(recipe, manifest.classes, manifest.columns, preprocessor, network, estimator, History(()))
+    fitted = Fitted(
+        recipe,
+        manifest.classes,
+        manifest.columns,
+        manifest.learned,
+        preprocessor,
+        network,
+        estimator,
+        History(()),
+    )
     return FinalModel(fitted, manifest.decision, manifest.medians)
 
 

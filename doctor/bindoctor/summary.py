@@ -1,192 +1,181 @@
 """Turns the finished states of a scan into a profile."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from bindoctor.bins import Counts
 from bindoctor.classes import order_classes
-from bindoctor.column_states import ColumnState, Counts, Floats, Levels, Sketch, bin_edges, bin_of
+from bindoctor.column_states import ColumnState
+from bindoctor.dataset import Rows
 from bindoctor.findings import RowList
-from bindoctor.number_states import NumberState
-from bindoctor.profile import ColumnProfile, Correlation, Extremes, Level, Moments, Profile
-from bindoctor.row_states import Repeats, RowState, digest_of, largest_auc, order_auc, repeats_of
+from bindoctor.levels import Levels
+from bindoctor.number_states import MAX_CORRELATED, Ends, NumberState
+from bindoctor.profile import (
+    NO_LEVELS,
+    Blocks,
+    ColumnProfile,
+    Correlation,
+    Distribution,
+    Extremes,
+    LevelList,
+    Moments,
+    Profile,
+)
+from bindoctor.row_states import Repeats
+from bindoctor.sample_state import MAX_SAMPLED_ROWS
+from bindoctor.sketch import Sketch
+from bindoctor.spread import auc_of, distribution_of, known_values, quantiles_of
 from bindoctor.tokens import SENTINELS, missing_texts, sentinels
+
+if TYPE_CHECKING:
+    from bindoctor.scan_state import ScanState
 
 MIN_LISTED_CORRELATION = 0.9
 MIN_UNPARSED_NUMBER_SHARE = 0.5
-QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-NO_REPEATS = Repeats(RowList(0), RowList(0), 0.0)
+MIN_BLOCK_ROWS = 64
+NO_REPEATS = Repeats(RowList.of(()), RowList.of(()), 0.0)
 
 
-def summarise(
-    columns: Sequence[ColumnState], numbers: NumberState, rows: RowState, labels: Sequence[str], positive: str
-) -> Profile:
-    """Build the profile; ``labels[c − 1]`` is the label of class code c."""
-    part = rows.ordered()
-    counts = np.bincount(part.codes, minlength=len(labels) + 1)
-    classes = order_classes({label: int(counts[code]) for code, label in enumerate(labels, start=1)}, positive)
+def summarise(state: "ScanState") -> Profile:
+    """Build the profile of what a state has seen."""
+    labels, counts, states = state.labels, state.class_counts, state.plan.states
+    classes = order_classes(
+        {label: int(counts[code]) for code, label in enumerate(labels, start=1)}, state.plan.positive
+    )
     codes = np.array([labels.index(label) + 1 for label in classes], dtype=np.int64)
-    moments = _moments(columns, numbers, codes)
-    profiles = {state.plan.name: _column(state, moments.get(state.plan.name), codes) for state in columns}
-    repeats = repeats_of(part, len(labels)) if columns else NO_REPEATS
+    columns = state.columns if "cells" in states else []
+    spreads = _spreads(columns, state.numbers, codes)
+    moments = _moments(columns, state.numbers, spreads, codes)
+    profiles = {
+        one.plan.name: _column(one, moments.get(one.plan.name), spreads.get(one.plan.name), codes) for one in columns
+    }
+    repeats = state.repeats.repeats(len(labels)) if columns and "repeats" in states else NO_REPEATS
+    ordered = "order" in states
     return Profile(
-        rows=len(part.rows),
+        rows=int(counts.sum()),
         classes=classes,
         class_counts=_ints(counts[codes]),
-        missing_target=RowList.of(part.rows[part.codes == 0]),
+        missing_target=RowList.of(np.concatenate(state.unlabelled)),
         columns=profiles,
         duplicates=repeats.duplicates,
         conflicts=repeats.conflicts,
         conflict_floor=repeats.conflict_floor,
-        correlations=tuple(_correlations(numbers, profiles)),
-        one_to_one=tuple(_one_to_one(columns, len(part.rows) - repeats.duplicates.count)),
-        order_auc=order_auc(part, len(labels)),
-        row_digest=digest_of(part, ["", *labels], [state.plan.name for state in columns]),
+        correlations=tuple(_correlations(state.numbers, profiles)) if "correlations" in states else (),
+        one_to_one=tuple(_one_to_one(columns, int(counts.sum()) - repeats.duplicates.count))
+        if "pairs" in states
+        else (),
+        order_auc=auc_of(state.order.class_counts[codes]) if ordered else 0.5,
+        blocks=_blocks(state, profiles, codes) if ordered else None,
+        sample=_sample(state, profiles, classes, codes) if "sample" in states else None,
+        remarks=tuple(_remarks(state)),
+        states=states,
     )
 
 
-def _column(state: ColumnState, moments: Moments | None, codes: Counts) -> ColumnProfile:
-    values = state.values
-    levels = _levels(values, codes) if isinstance(values, Levels) else ()
-    complete = not isinstance(values, Sketch)
-    number = moments is not None
-    distinct = len(levels)
-    if isinstance(values, Sketch):
-        distinct = min(values.distinct, state.count)
-    texts = [level.value for level in levels]
-    tokens = missing_texts(state.lookalikes, count=state.count, parsed=state.parsed, texts=texts)
-    mostly_numbers = not number and state.parsed >= MIN_UNPARSED_NUMBER_SHARE * state.count
+def _column(state: ColumnState, moments: Moments | None, spread: Distribution | None, codes: Counts) -> ColumnProfile:
+    values, texts = state.values, state.texts
+    levels = _levels(values, codes) if isinstance(values, Levels) else NO_LEVELS
+    distinct = min(values.distinct, state.count) if isinstance(values, Sketch) else len(levels)
+    known = values.texts.to_list() if isinstance(values, Levels) and texts.lookalikes else ()
+    tokens = missing_texts(texts.lookalikes, count=state.count, parsed=state.parsed, texts=known)
+    mostly_numbers = moments is None and state.parsed >= MIN_UNPARSED_NUMBER_SHARE * state.count
+    dated = spread is not None and moments is None
     return ColumnProfile(
         name=state.plan.name,
-        kind="number" if number else "text",
+        kind="text" if moments is None else "number",
         count=state.count,
         missing=int(state.missing.sum()),
         missing_by_class=_ints(state.missing[codes]),
         distinct=distinct,
         parsed=state.parsed,
         levels=levels,
-        levels_complete=complete,
-        tokens=(*tokens, *_sentinels(state, moments)),
+        levels_complete=not isinstance(values, Sketch),
+        tokens=(*tokens, *_sentinels(state, moments, spread)),
         padded=state.padded,
-        unparsed=tuple(state.unparsed) if mostly_numbers else (),
+        unparsed=tuple(texts.first) if mostly_numbers else (),
         moments=moments,
-        max_length=state.max_length,
+        max_length=texts.longest,
         shape=state.plan.shape,
+        value_sample=_levels(values.sample, codes) if isinstance(values, Sketch) else NO_LEVELS,
+        distribution=spread,
+        date_format=state.plan.date_format if dated else "",
+        dates=int(spread.totals.sum()) if dated and spread is not None else 0,
     )
 
 
-def _levels(levels: Levels, codes: Counts) -> tuple[Level, ...]:
-    totals = levels.counts.sum(axis=0)
-    by_class = levels.counts[codes].T.tolist()
-    found = [
-        Level(text, total, tuple(counts))
-        for text, total, counts in zip(levels.texts.to_list(), totals.tolist(), by_class, strict=True)
-    ]
-    return tuple(sorted(found, key=lambda level: (-level.count, level.value)))
+def _levels(levels: Levels, codes: Counts) -> LevelList:
+    return LevelList(levels.texts, levels.counts.sum(axis=0), levels.counts[codes])
 
 
-def _moments(columns: Sequence[ColumnState], numbers: NumberState, codes: Counts) -> dict[str, Moments]:
+def _spreads(columns: Sequence[ColumnState], numbers: NumberState, codes: Counts) -> dict[str, Distribution]:
+    """Return how each column is spread whose non-missing cells are all numbers, and each date column."""
+    found = {}
+    numeric = [state.plan.name for state in columns if state.plan.numeric]
+    ends = dict(zip(numeric, zip(numbers.minimum.tolist(), numbers.maximum.tolist(), strict=True), strict=True))
+    for state in columns:
+        if state.values is None or not state.plan.binned:
+            continue
+        if state.plan.date_format or state.parsed == state.count:
+            spread = distribution_of(state, codes, *ends.get(state.plan.name, (-np.inf, np.inf)))
+            if len(spread.lows):
+                found[state.plan.name] = spread
+    return found
+
+
+def _moments(
+    columns: Sequence[ColumnState], numbers: NumberState, spreads: Mapping[str, Distribution], codes: Counts
+) -> dict[str, Moments]:
     """Return the statistics of each column whose non-missing cells are all numbers."""
     mean, std, skew = numbers.moments()
+    class_mean, class_std = numbers.class_moments()
     increasing = numbers.increasing()
     found = {}
     numeric = [state for state in columns if state.plan.numeric]
     for position, state in enumerate(numeric):
-        if not state.count or state.parsed < state.count or state.values is None:
+        spread = spreads.get(state.plan.name)
+        if spread is None:
             continue
-        low, high = float(numbers.minimum[position]), float(numbers.maximum[position])
-        exact = isinstance(state.values, Levels)
-        values, counts = _ascending(state.values)
-        quantiles = (
-            _exact_quantiles(values, counts.sum(axis=0))
-            if exact
-            else _binned_quantiles(state, counts.sum(axis=0), low, high)
-        )
+        q01, q25, median, q75, q99 = quantiles_of(spread)
         found[state.plan.name] = Moments(
-            minimum=low,
-            maximum=high,
+            minimum=float(numbers.minimum[position]),
+            maximum=float(numbers.maximum[position]),
             mean=float(mean[position]),
             std=float(std[position]),
             skew=float(skew[position]),
-            q01=quantiles[0],
-            q25=quantiles[1],
-            median=quantiles[2],
-            q75=quantiles[3],
-            q99=quantiles[4],
+            q01=q01,
+            q25=q25,
+            median=median,
+            q75=q75,
+            q99=q99,
             integer=bool(numbers.integer[position]),
             increasing=bool(increasing[position]) and state.count > 1,
             zeros_by_class=_ints(numbers.zeros[codes, position]),
-            extremes=Extremes((), ()),
-            mean_by_class=(),
-            std_by_class=(),
-            auc=_auc(counts[codes]),
+            extremes=Extremes(_pairs(numbers.smallest[position], 1), _pairs(numbers.largest[position], -1)),
+            mean_by_class=tuple(class_mean[codes, position].tolist()),
+            std_by_class=tuple(class_std[codes, position].tolist()),
+            auc=auc_of(spread.counts),
         )
     return found
 
 
-def _ascending(values: Levels | Sketch) -> tuple[Floats, Counts]:
-    """Return the distinct numbers of a number column, ascending, and their counts by class code.
-
-    A sketch has bins in place of numbers; the first array is then empty.
-    """
-    if isinstance(values, Sketch):
-        return np.empty(0), values.bins
-    numbers = values.numbers
-    order = np.argsort(numbers)
-    return numbers[order], values.counts[:, order]
+def _pairs(ends: Ends, sign: int) -> tuple[tuple[float, int], ...]:
+    return tuple(zip((sign * ends.values).tolist(), ends.rows.tolist(), strict=True))
 
 
-def _exact_quantiles(values: Floats, counts: Counts) -> list[float]:
-    """Return quantiles as ``numpy.quantile`` defines them."""
-    ends = np.cumsum(counts)
-    position = np.array(QUANTILES) * (ends[-1] - 1)
-    below, above = (values[np.searchsorted(ends, at, side="right")] for at in (np.floor(position), np.ceil(position)))
-    return [float(q) for q in below + (above - below) * (position - np.floor(position))]
-
-
-def _binned_quantiles(state: ColumnState, counts: Counts, low: float, high: float) -> list[float]:
-    """Return quantiles, each cell spread evenly over its bin."""
-    edges = np.clip(bin_edges(state.plan.centre, state.plan.scale), low, high)
-    used = np.flatnonzero(counts)
-    ends = np.cumsum(counts[used])
-    position = np.array(QUANTILES) * ends[-1]
-    at = np.minimum(np.searchsorted(ends, position), len(used) - 1)
-    inside = 1.0 - (ends[at] - position) / counts[used][at]
-    left, right = edges[used[at]], edges[used[at] + 1]
-    return [float(q) for q in left + (right - left) * inside]
-
-
-def _auc(counts: Counts) -> float:
-    """Return AUC₁ from counts by class of ascending values or bins, shape (classes, m); equals share their rank."""
-    totals = counts.sum(axis=0)
-    ranks = np.cumsum(totals) - (totals - 1) / 2
-    return largest_auc(counts @ ranks, counts.sum(axis=1))
-
-
-def _sentinels(state: ColumnState, moments: Moments | None) -> Iterator[tuple[str, int]]:
-    if moments is None or state.values is None:
+def _sentinels(state: ColumnState, moments: Moments | None, spread: Distribution | None) -> Iterator[tuple[str, int]]:
+    if moments is None or spread is None:
         return
-    values, counts = _ascending(state.values)
-    totals = counts.sum(axis=0)
-    if isinstance(state.values, Sketch):
-        used = np.flatnonzero(totals)
-        edges = bin_edges(state.plan.centre, state.plan.scale)
-        values, totals = (edges[used] + edges[used + 1]) / 2, totals[used]
-        # A sentinel that is not the column's end only shows as its bin; the ends are known exactly.
-        known = np.array(sorted(SENTINELS))
-        at = np.searchsorted(used, bin_of(known, state.plan.centre, state.plan.scale))
-        inside = (at < len(used)) & (
-            used[np.minimum(at, len(used) - 1)] == bin_of(known, state.plan.centre, state.plan.scale)
-        )
-        values[at[inside]] = known[inside]
-        values[0], values[-1] = moments.minimum, moments.maximum
-    for value, count in sentinels(values.tolist(), totals.tolist()):
+    values = known_values(spread, np.array(sorted(SENTINELS)), state)
+    for value, count in sentinels(values.tolist(), spread.totals.tolist()):
         yield f"{value:.0f}", count
 
 
-def _correlations(numbers: NumberState, profiles: dict[str, ColumnProfile]) -> list[Correlation]:
+def _correlations(numbers: NumberState, profiles: Mapping[str, ColumnProfile]) -> list[Correlation]:
     names = [plan.name for plan in numbers.plans]
     r = np.triu(np.nan_to_num(numbers.correlation()), k=1)
     pairs = np.argwhere(np.abs(r) >= MIN_LISTED_CORRELATION)
@@ -203,9 +192,8 @@ def _one_to_one(columns: Sequence[ColumnState], distinct_rows: int) -> Iterator[
     """Find columns whose values determine each other, missing counting as a value.
 
     Two columns cut the rows into the same groups exactly when the sums of row-number hashes over their groups are the
-    same.
-    That says something only when values repeat: where almost every row has a value of its own, and where there are
-    too many values to count, only equal columns are found.
+    same. That says something only when values repeat: where almost every row has a value of its own, and where there
+    are too many values to count, only equal columns are found.
     """
     alike = defaultdict(list)
     for state in columns:
@@ -220,6 +208,40 @@ def _one_to_one(columns: Sequence[ColumnState], distinct_rows: int) -> Iterator[
             alike[key].append(state.plan.name)
     for names in alike.values():
         yield from combinations(names, 2)
+
+
+def _blocks(state: "ScanState", profiles: Mapping[str, ColumnProfile], codes: Counts) -> Blocks:
+    order, plans = state.order.coarsened(MIN_BLOCK_ROWS), state.plan.numeric
+    kept = [position for position, plan in enumerate(plans) if profiles[plan.name].kind == "number"]
+    centre = np.array([plan.centre for plan in plans])[kept, None]
+    scale = np.array([plan.scale for plan in plans])[kept, None]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        means = centre + scale * order.sums[kept] / order.counts[kept]
+    names = tuple(plans[position].name for position in kept)
+    return Blocks(order.size, order.class_counts[codes], names, order.counts[kept], means)
+
+
+def _sample(state: "ScanState", profiles: Mapping[str, ColumnProfile], classes: tuple[str, ...], codes: Counts) -> Rows:
+    sampled = state.sample.finish()
+    class_of = np.zeros(len(state.labels) + 1, dtype=np.int64)
+    class_of[codes] = np.arange(len(codes))
+    features = {
+        name: sampled.cells[name].str.strip_chars().cast(pl.Float64, strict=False)
+        if column.kind == "number"
+        else sampled.cells[name]
+        for name, column in profiles.items()
+    }
+    return Rows(pl.DataFrame(features), class_of[sampled.codes], classes, sampled.rows)
+
+
+def _remarks(state: "ScanState") -> Iterator[str]:
+    numeric, columns = len(state.plan.numeric), len(state.plan.columns)
+    if "correlations" in state.plan.states and numeric > MAX_CORRELATED:
+        yield f"correlations are those among the first {MAX_CORRELATED} of {numeric} number columns"
+    if "sample" in state.plan.states and state.sample.most < MAX_SAMPLED_ROWS and state.sample.full:
+        yield f"{state.sample.most} rows stand for all where rows are compared: {columns} columns are many"
+    if state.repeats.halvings:
+        yield f"repeated rows were counted among one row in {1 << state.repeats.halvings}"
 
 
 def _ints(counts: Counts) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from bindoctor.compare import compare_parts
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
 from bindoctor.findings import Aim, Finding, Fix
+from bindoctor.profile import EVERYTHING, State
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule
@@ -17,9 +18,14 @@ from bindoctor.scan import scan
 SECTIONS = ("## Why it matters", "## When to ignore it", "## References")
 
 
-def evidence_of(situation: Example) -> Evidence:
+def evidence_of(situation: Example, states: frozenset[State] = EVERYTHING) -> Evidence:
     """Turn an example into evidence: its tables, scanned as its recipe selects them, become dataset, profile, parts."""
-    evidence = Evidence(recipe=situation.recipe, history=situation.history, predictions=situation.predictions)
+    evidence = Evidence(
+        recipe=situation.recipe,
+        history=situation.history,
+        predictions=situation.predictions,
+        audit=situation.audit,
+    )
     if situation.table is None:
         return evidence
     dataset = open_dataset(table_source(situation.table), situation.table.target or None, situation.table.positive)
@@ -29,7 +35,7 @@ def evidence_of(situation: Example) -> Evidence:
         test=None if situation.test is None else table_source(situation.test, name="the test table"),
     )
     recipe = situation.recipe or Recipe()
-    profile = scan(dataset, recipe)
+    profile = scan(dataset, recipe, states)
     return replace(evidence, dataset=dataset, profile=profile, parts=compare_parts(dataset, recipe, profile))
 
 
@@ -39,7 +45,7 @@ def findings_in(rule: Rule, situation: Example) -> tuple[Finding, ...]:
     Raises:
         AssertionError: the rule could not run, because it broke or the example lacks what it needs.
     """
-    (outcome,) = examine([rule], evidence_of(situation), options={rule.code: situation.options or {}})
+    (outcome,) = examine([rule], evidence_of(situation, rule.scans), options={rule.code: situation.options or {}})
     assert outcome.status in ("findings", "passed"), (
         f"{rule.code}, {situation.title!r}: {outcome.status}: {outcome.why}"
     )
@@ -75,7 +81,7 @@ def check_rule(rule: Rule) -> None:
 
 
 def _is_repeatable(rule: Rule, situation: Example) -> None:
-    evidence = evidence_of(situation)
+    evidence = evidence_of(situation, rule.scans)
     before = copy.deepcopy((evidence.profile, evidence.recipe, evidence.history, evidence.parts))
     first = examine([rule], evidence, options={rule.code: situation.options or {}})
     again = examine([rule], evidence, options={rule.code: situation.options or {}})

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 ALWAYS = frozenset(
@@ -21,6 +23,14 @@ ALWAYS = frozenset(
         "\\n",
         "missing",
         "(missing)",
+        "<null>",
+        "(null)",
+        "(blank)",
+        "#div/0!",
+        "#value!",
+        "#ref!",
+        "#num!",
+        "#name?",
     ]
 )
 UNLESS_PLUS = frozenset(["-", "--", "---", "."])
@@ -32,11 +42,19 @@ SENTINELS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0
 MIN_NUMBER_SHARE = 0.9
 
 
-def count_lookalikes(texts: pl.Series) -> dict[str, int]:
-    """Count the texts (stripped, no nulls) that may stand for a missing value, depending on their column."""
-    short = texts.filter(texts.str.len_bytes() <= LONGEST)
-    found = short.filter(short.str.to_lowercase().is_in(sorted(LOOKALIKES)))
-    return dict(found.value_counts().iter_rows())
+def count_lookalikes(texts: pl.Series, counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Count the cells that may stand for a missing value, depending on their column.
+
+    Args:
+        texts: cells without blanks around them and without nulls, shape (n,).
+        counts: how often each stands there, shape (n,).
+    """
+    short = np.flatnonzero((texts.str.len_bytes() <= LONGEST).to_numpy())
+    alike = texts.gather(short).str.to_lowercase().is_in(sorted(LOOKALIKES)).to_numpy()
+    found: dict[str, int] = {}
+    for text, count in zip(texts.gather(short[alike]).to_list(), counts[short[alike]].tolist(), strict=True):
+        found[text] = found.get(text, 0) + count
+    return found
 
 
 def missing_texts(

@@ -11,9 +11,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
 from bindoctor.boosting import boosting_probability, train_boosting
-from bindoctor.build import Columns
 from bindoctor.dataset import Rows
 from bindoctor.decide import cross_decided
+from bindoctor.engineering import Columns, Learned
 from bindoctor.history import History, TrainingFailed
 from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network
 from bindoctor.predictions import Predictions
@@ -48,6 +48,7 @@ class Fitted:
         recipe: what was trained.
         classes: class labels, in the order of the probabilities.
         columns: the feature columns by name.
+        learned: what columns are made and inputs chosen with, learnt from the training rows.
         preprocessor: fitted on the training rows.
         network: the trained network, in evaluation mode on the CPU; None for gradient boosting.
         estimator: the trained gradient boosting; None for a network.
@@ -57,6 +58,7 @@ class Fitted:
     recipe: Recipe
     classes: tuple[str, ...]
     columns: Columns
+    learned: Learned
     preprocessor: ColumnTransformer
     network: nn.Sequential | None
     estimator: HistGradientBoostingClassifier | None
@@ -71,7 +73,7 @@ class Fitted:
         Raises:
             InputError: a missing number that the recipe does not impute, or one too large.
         """
-        matrix = transformed(self.recipe, self.preprocessor, self.columns, features)
+        matrix = transformed(self.recipe, self.learned, self.preprocessor, self.columns, features)
         return _Model(self.network, self.estimator, self.history).probability(matrix, len(self.classes))
 
 
@@ -110,8 +112,16 @@ def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> 
     model = _train(recipe, prepared, seed=seed)
     matrix = prepared.train.matrix[:MAX_ROWS_AT_ONCE]
     _require_answers(model.probability(matrix, len(prepared.classes)), matrix, model.history)
-    columns, preprocessor = prepared.columns, prepared.preprocessor
-    return Fitted(recipe, prepared.classes, columns, preprocessor, model.network, model.estimator, model.history)
+    return Fitted(
+        recipe,
+        prepared.classes,
+        prepared.columns,
+        prepared.learned,
+        prepared.preprocessor,
+        model.network,
+        model.estimator,
+        model.history,
+    )
 
 
 def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Floats, History]:

@@ -112,7 +112,9 @@ def treat(
         return replace(base, status="cannot-verify", why=why)
     tracker.stage = "confirmation"
     bundled = laboratory.read(current.recipe, np.concatenate([work.row_ids, locked.row_ids]))
-    seen = confirm(corrected, work, current.recipe, bundled, locked, claim, seed=seed)
+    trained = laboratory.trained_on(current.recipe, bundled, np.arange(len(work)))
+    parts = bundled.take(trained), bundled.take(np.arange(len(work), len(bundled)))
+    seen = confirm(corrected, work, current.recipe, parts, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
     fallen = [trial.score for trial in kept if seen.after and seen.gain_in(trial.score) <= 0]
     if not seen.holds or fallen:

@@ -8,15 +8,27 @@ from typing import Any
 
 import msgspec
 
-from bindoctor.compare import compare_parts, no_features
-from bindoctor.config import FILE_NAME, Config, DataSettings, FailOn, check_rule_options, find_config, load_config
+from bindoctor.audit import Ignore
+from bindoctor.baseline import FILE_NAME as BASELINE_NAME
+from bindoctor.baseline import Baseline, read_baseline
+from bindoctor.compare import compare_parts
+from bindoctor.config import (
+    FILE_NAME,
+    Config,
+    DataSettings,
+    FailOn,
+    accepted_findings,
+    check_rule_options,
+    find_config,
+    load_config,
+)
 from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
-from bindoctor.profile import Profile
+from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
@@ -46,6 +58,7 @@ class Workspace:
     registry: Registry
     rules: tuple[Rule, ...]
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ignores: tuple[Ignore, ...] = ()
     foreign: str = ""
     """The data file that the settings here are about, when it is another than the one looked at."""
 
@@ -81,27 +94,58 @@ class Workspace:
         text = f"{self.dataset.source.digest()}\n{self.dataset.target}\n{self.dataset.positive}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def evidence(self) -> Evidence:
-        """Scan the data as the recipe selects it, and the parts kept apart.
+    @property
+    def states(self) -> frozenset[State]:
+        """Return what the selected rules read of the scan."""
+        return frozenset[State]().union(*(rule.scans for rule in self.rules))
 
-        A loss that is not named is the one for the number of classes.
-        """
+    def evidence(self, states: frozenset[State] = EVERYTHING) -> Evidence:
+        """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
         recipe = self.config.recipe
-        profile = scan(self.dataset, recipe)
+        profile = scan(self.dataset, recipe, states)
         if len(profile.classes) > 2 and not self.config.sets_loss:
             recipe = recipe.edited({"loss.kind": "cross-entropy"})
         return Evidence(self.dataset, profile, recipe, parts=compare_parts(self.dataset, recipe, profile))
+
+    @property
+    def baseline_path(self) -> Path:
+        """Return where the baseline of the data is recorded: as the settings say, else beside them."""
+        named = "" if self.foreign else self.config.check.baseline
+        return self.config.folder / (named or BASELINE_NAME)
+
+    def baseline(self, given: Path | None) -> Baseline | None:
+        """Return the baseline to check against: the one given, else the settings', else one beside them.
+
+        One that nobody named counts only when it was recorded for the same data file and target.
+
+        Raises:
+            InputError: a baseline that is named is not there or is about another target, or one is damaged.
+        """
+        if given is None and not (self.config.check.baseline and not self.foreign):
+            if not self.baseline_path.is_file():
+                return None
+            found = read_baseline(self.baseline_path)
+            return found if found.is_about(Path(self.dataset.source.name), self.dataset.target) else None
+        named = read_baseline(given or self.baseline_path)
+        if named.target != self.dataset.target:
+            raise InputError(
+                f"{named.path}: was recorded for the target {named.target!r}, and this is {self.dataset.target!r}; "
+                "run 'bindoctor baseline' to record one."
+            )
+        return named
 
     def run_key(self, evidence: Evidence) -> RunKey:
         """Return what identifies a run of the evidence's recipe on this data."""
         assert evidence.recipe is not None
         return RunKey(evidence.recipe.digest(), self.data_digest)
 
-    def examine(self, evidence: Evidence) -> tuple[Outcome, ...]:
-        """Ask the selected rules about evidence."""
-        return examine(self.rules, evidence, options=self.options, ignores=self.config.ignores)
+    def examine(self, evidence: Evidence, baseline: Baseline | None = None) -> tuple[Outcome, ...]:
+        """Ask the selected rules about evidence; findings that the baseline knows are not reported."""
+        return examine(self.rules, evidence, options=self.options, ignores=self.ignores, baseline=baseline)
 
-    def report(self, outcomes: Sequence[Outcome], evidence: Evidence, fail_on: str | None) -> Report:
+    def report(
+        self, outcomes: Sequence[Outcome], evidence: Evidence, fail_on: str | None, baseline: Baseline | None = None
+    ) -> Report:
         """Put together what a command reports."""
         assert evidence.profile is not None
         return Report(
@@ -110,14 +154,16 @@ class Workspace:
             tuple(outcomes),
             fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
             broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
+            baseline=str(baseline.path) if baseline else "",
         )
 
 
 def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Workspace:
     """Read the settings in the current folder and open the data that they or the caller name.
 
-    The recipe and the target of another data file do not apply: a file given explicitly is looked at with the
-    defaults, unless the settings name the same file or none. The choice of rules applies to any data.
+    The recipe, the target and the accepted findings of another data file do not apply: a file given explicitly is
+    looked at with the defaults, unless the settings name the same file or none. The choice of rules and their options
+    apply to any data.
 
     Args:
         asked: what the caller says about the data; what it leaves at its default is taken from the settings.
@@ -146,11 +192,12 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     path = Path(asked.path) if asked.path else _stored_path(config)
     registry = discover()
     options = check_rule_options(config, registry)
+    ignores = accepted_findings(config, registry)
     dataset = open_dataset(open_source(path, read_options(data)), data.target or None, data.positive)
     dataset = replace(
         dataset,
-        valid=_open_part(dataset, "valid", data.valid, data, config.recipe),
-        test=_open_part(dataset, "test", data.test, data, config.recipe),
+        valid=_open_part(dataset.source, "valid", data.valid, data),
+        test=_open_part(dataset.source, "test", data.test, data),
     )
     return Workspace(
         replace(config, data=msgspec.structs.replace(data, target=dataset.target)),
@@ -158,6 +205,7 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
         registry,
         _select(registry, config, choice or RuleChoice()),
         {code: dict(values) for code, values in options.items()},
+        () if foreign else ignores,
         foreign,
     )
 
@@ -180,9 +228,20 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
-        _remarks(dataset),
-        {part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given} if parts else {},
+        roles={name: _role(name, dataset, profile) for name in dataset.source.columns}
+        if "cells" in profile.states
+        else {},
+        parts={part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given}
+        if parts
+        else {},
+        remarks=(*_remarks(dataset), *profile.remarks),
     )
+
+
+def _role(name: str, dataset: Dataset, profile: Profile) -> str:
+    if name == dataset.target:
+        return "target"
+    return profile.columns[name].role if name in profile.columns else "dropped"
 
 
 def _remarks(dataset: Dataset) -> tuple[str, ...]:
@@ -190,11 +249,9 @@ def _remarks(dataset: Dataset) -> tuple[str, ...]:
     return (*dataset.source.remarks, *(f"{name}: {remark}" for name, part in parts for remark in part.remarks))
 
 
-def _open_part(dataset: Dataset, name: str, path: str, data: DataSettings, recipe: Recipe) -> Source | None:
-    """Open validation or test rows, which have the features of the data; settings lie in the current folder."""
-    if not path:
-        return None
-    return part_of(dataset.source, open_source(path, read_options(data)), name, no_features(dataset, recipe))
+def _open_part(source: Source, name: str, path: str, data: DataSettings) -> Source | None:
+    """Open validation or test rows, which have the columns of the data; settings lie in the current folder."""
+    return part_of(source, open_source(path, read_options(data)), name) if path else None
 
 
 def _stored_path(config: Config) -> Path:
@@ -211,13 +268,10 @@ def _same_file(config: Config, asked: DataSettings) -> bool:
 
 
 def _select(registry: Registry, config: Config, choice: RuleChoice) -> tuple[Rule, ...]:
-    stored = str(config.path)
-    if choice.select:
-        chosen = registry.select(choice.select, option="--select")
-    else:
-        chosen = registry.select(config.check.select, option=f"{stored}: check.select")
-    extended = registry.select(choice.extend_select, option="--extend-select")
-    extended += registry.select(config.check.extend_select, option=f"{stored}: check.extend-select")
-    ignored = registry.select(choice.ignore, option="--ignore")
-    codes = {rule.code for rule in (*chosen, *extended)} - {rule.code for rule in ignored}
-    return tuple(rule for rule in registry.rules if rule.code in codes)
+    """Return the rules to ask; what a command selects takes the place of what the settings select."""
+    selected = [(name, "--select") for name in choice.select]
+    if not selected:
+        selected = [(name, f"{config.path}: check.select") for name in config.check.select]
+        selected += [(name, f"{config.path}: check.extend-select") for name in config.check.extend_select]
+    selected += [(name, "--extend-select") for name in choice.extend_select]
+    return registry.choose(selected, [(name, "--ignore") for name in choice.ignore])

@@ -107,6 +107,25 @@ def binary_auc(column: ColumnProfile, profile: Profile, min_rows: int) -> float:
     return column.moments.auc
 
 
+def class_distance(column: ColumnProfile, profile: Profile, min_rows: int) -> float:
+    """Return how far one class lies from all others in a number column, in standard deviations; 0 if not known.
+
+    The distance of two classes is that of their means over the larger of their standard deviations; the class that is
+    furthest from its nearest neighbour counts, among those of ``min_rows`` rows. 0 where values are missing
+    or do not vary within classes.
+    """
+    rows = np.array(profile.class_counts)
+    moments, present = column.moments, rows > 0
+    if moments is None or present.sum() < 2 or sum(column.missing_by_class):
+        return 0.0
+    mean, spread = np.array(moments.mean_by_class)[present], np.array(moments.std_by_class)[present]
+    with np.errstate(all="ignore"):
+        apart = np.abs(mean[:, None] - mean) / np.maximum(spread[:, None], spread)
+    np.fill_diagonal(apart, np.inf)
+    nearest = np.nan_to_num(apart.min(axis=1), posinf=0.0)[rows[present] >= min_rows]
+    return float(nearest.max(initial=0.0))
+
+
 def one_class_side(
     column: ColumnProfile, parts: tuple[Part, ...], profile: Profile, *, min_rows: int, max_class_share: float
 ) -> str:

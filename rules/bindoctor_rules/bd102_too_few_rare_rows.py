@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Where, counts, example, rule
+from bindoctor_rules._imbalance import MIN_RARE_ROWS, MIN_RARE_VALIDATION_ROWS, is_repeated, rare_rows_held_back
 
 
 @rule(
@@ -35,7 +36,11 @@ from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Where, count
     ],
 )
 def too_few_rare_rows(
-    profile: Profile, recipe: Recipe, *, min_rows: int = 30, min_validation_rows: int = 5
+    profile: Profile,
+    recipe: Recipe,
+    *,
+    min_rows: int = MIN_RARE_ROWS,
+    min_validation_rows: int = MIN_RARE_VALIDATION_ROWS,
 ) -> Iterator[Finding]:
     """The rarest class has too few rows to learn from, or to be measured on in one validation part.
 
@@ -55,8 +60,7 @@ def too_few_rare_rows(
       368.
     """
     split = recipe.split
-    repeated = split.kind == "folds" and split.repeats > 1
-    held_back = profile.rare_count * (split.valid if split.kind == "holdout" else 1 / split.folds)
+    repeated, held_back = is_repeated(recipe), rare_rows_held_back(profile, recipe)
     few_to_measure = held_back < min_validation_rows and not repeated
     if profile.rare_count >= min_rows and not few_to_measure:
         return

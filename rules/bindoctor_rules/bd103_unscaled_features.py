@@ -107,6 +107,7 @@ def unscaled_features(
             Fix("Scale to the range 0 to 1 (min-max)", {"features.scale": "minmax"}),
             Fix("Map each column to a normal distribution (quantile)", {"features.scale": "quantile"}),
         ),
+        columns=tuple(far),
     )
 
 

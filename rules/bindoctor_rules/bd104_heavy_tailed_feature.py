@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._codes import named_as_code
 from bindoctor_rules._wording import listed
 
 INCOMES = Table(
@@ -50,7 +51,8 @@ def heavy_tailed_feature(
     After standardising, a long tail still squeezes most rows into a sliver and lets a few rows dominate every gradient.
     Amounts, counts and durations are often closer to a logarithmic scale. On 28 real sets such transforms helped on
     about half of those whose largest skew exceeds 5 and on none of the others, so this is a note and each transform
-    must win its trial. Columns of ten or fewer values are left alone: the skew of a flag is a rare level, not a tail.
+    must win its trial. Columns of ten or fewer values are left alone: the skew of a flag is a rare level, not a tail;
+    so are columns whose name says code, which are coded-category's.
 
     ## When to ignore it
     When the tail itself is what tells the classes apart (fraud, faults), or for models of trees.
@@ -71,6 +73,7 @@ def heavy_tailed_feature(
         and abs(column.moments.skew) >= min_skew
         and column.distinct >= min_distinct
         and column.name not in features.transform
+        and not named_as_code(column.name)
     }
     if not tails:
         return
@@ -89,6 +92,7 @@ def heavy_tailed_feature(
         Where("recipe", "features.transform"),
         {"columns": list(tails), "skew": skews, "min_skew": min_skew, "min_distinct": min_distinct},
         tuple(fixes),
+        columns=tuple(tails),
     )
 
 

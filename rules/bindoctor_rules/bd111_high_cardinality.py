@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import is_one_hot, one_hot_levels
+from bindoctor_rules._dress import dress_of
+from bindoctor_rules._encoding import (
+    MAX_LEVELS,
+    MIN_LEVELS,
+    MIN_PARSED,
+    MIN_ROWS_PER_LEVEL,
+    holds_numbers,
+    is_one_hot,
+    is_sparse,
+    one_hot_levels,
+)
 from bindoctor_rules._wording import counted
 
 GROUPED = 10
@@ -35,16 +45,16 @@ def high_cardinality(
     profile: Profile,
     recipe: Recipe,
     *,
-    max_levels: int = 50,
-    min_levels: int = 20,
-    min_rows_per_level: float = 20.0,
-    min_parsed: float = 0.9,
+    max_levels: int = MAX_LEVELS,
+    min_levels: int = MIN_LEVELS,
+    min_rows_per_level: float = MIN_ROWS_PER_LEVEL,
+    min_parsed: float = MIN_PARSED,
 ) -> Iterator[Finding]:
     """Text columns have more than 50 levels under one-hot encoding, or 20 or more with fewer than 20 rows each.
 
     A level is what has an input of its own: those that the recipe groups as rare count as one. Rows per level are a
-    mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, and
-    numbers that a few cells make text of to missing-token and number-as-text.
+    mean; where every column has enough of them the finding is a note. Identifiers are left to identifier-column, dates
+    to unparsed-date, and numbers that are text to missing-token and number-as-text.
 
     ## Why it matters
     An input that is 1 in one training row tells the network which row it is, and a few hundred of them let it learn the
@@ -64,10 +74,18 @@ def high_cardinality(
       methods in supervised machine learning with high cardinality features. Computational Statistics 37.
     - scikit-learn user guide, Target encoder and Infrequent categories.
     """
-    columns = [c for c in profile.categories if is_one_hot(c, recipe) and not _holds_numbers(c, recipe, min_parsed)]
+    columns = [
+        column
+        for column in profile.categories
+        if is_one_hot(column, recipe) and column.role != "date" and not holds_numbers(column, recipe, min_parsed)
+    ]
     levels = {column.name: one_hot_levels(column, recipe) for column in columns}
-    sparse = [c.name for c in columns if levels[c.name] >= min_levels and c.count < min_rows_per_level * levels[c.name]]
-    crowded = [c for c in columns if c.name in sparse or levels[c.name] > max_levels]
+    sparse = [c.name for c in columns if is_sparse(c, levels[c.name], min_levels, min_rows_per_level)]
+    crowded = [
+        column
+        for column in columns
+        if (column.name in sparse or levels[column.name] > max_levels) and not dress_of(column, profile)
+    ]
     if not crowded:
         return
     worst = sorted(crowded, key=lambda column: -levels[column.name])
@@ -101,9 +119,3 @@ def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
     )
     if rare and recipe.rare_below < GROUPED:
         yield Fix(f"Group levels with fewer than {GROUPED} training rows", {"features.rare": GROUPED})
-
-
-def _holds_numbers(column: ColumnProfile, recipe: Recipe, min_parsed: float) -> bool:
-    """Tell whether the cells that do not stand for a missing value are mostly numbers, and not text on purpose."""
-    tokens = sum(count for _, count in column.tokens)
-    return column.name not in recipe.data.casts and column.parsed >= min_parsed * (column.count - tokens)

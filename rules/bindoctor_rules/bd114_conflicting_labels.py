@@ -6,6 +6,7 @@ from bindoctor import Aim, Finding, Fix, Profile, Recipe, Severity, Table, Where
 from bindoctor_rules._wording import counted
 
 PAIRS = [(i // 2 * 37 % 101) / 7 for i in range(100)]
+CONFLICTS = Table({"x": PAIRS, "y": ["no" if i < 10 and i % 2 else "yes" if i < 60 else "no" for i in range(100)]})
 
 
 @rule(
@@ -14,12 +15,13 @@ PAIRS = [(i // 2 * 37 % 101) / 7 for i in range(100)]
     flags=[
         example(
             "five pairs of equal rows with both labels",
-            Table({"x": PAIRS, "y": ["no" if i < 10 and i % 2 else "yes" for i in range(100)]}),
+            CONFLICTS,
             Recipe(),
             says="10 rows have the features of a row with another label: every model gets at least 5 of 100",
         ),
     ],
     passes=[
+        example("left out by the recipe", CONFLICTS, Recipe().edited({"data.conflicts": "drop"})),
         example(
             "equal rows agree", Table({"x": PAIRS, "y": ["yes" if i < 50 else "no" for i in range(100)]}), Recipe()
         ),
@@ -29,7 +31,8 @@ def conflicting_labels(profile: Profile, *, min_floor: float = 0.01) -> Iterator
     """Rows with the same features have different labels.
 
     The floor is the share of rows outside the commonest label of their features. Below `min_floor` the finding is a
-    note.
+    note. Leaving such rows out changes which rows are asked about, and makes probabilities of coarse features bolder
+    than they should be, so that it has to win its trial.
 
     ## Why it matters
     No model can tell such rows apart, so the floor is an error that no fix removes: scores should be read against it.
@@ -57,6 +60,8 @@ def conflicting_labels(profile: Profile, *, min_floor: float = 0.01) -> Iterator
         (
             Fix("Look the rows up and correct the labels that are wrong", aim=Aim.ADVISE),
             Fix("Record what tells these rows apart as a further column", aim=Aim.ADVISE),
+            Fix("Keep the rows with the commonest label of their features", {"data.conflicts": "majority"}),
+            Fix("Leave out all rows whose features have two labels", {"data.conflicts": "drop"}),
         ),
         severity=None if profile.conflict_floor >= min_floor else Severity.NOTE,
         rows=profile.conflicts,

@@ -4,6 +4,12 @@ import math
 from collections.abc import Iterator
 
 from bindoctor import Aim, Finding, Fix, Part, Parts, Profile, Recipe, Severity, Where, counts, example, rule
+from bindoctor_rules._imbalance import (
+    MIN_RARE_ROWS,
+    MIN_RARE_VALIDATION_ROWS,
+    is_repeated,
+    rare_rows_held_back,
+)
 
 ASSUMED = 0.8
 """A score before there is one: ordinary for tables, and on the careful side, as the interval narrows towards 1."""
@@ -63,7 +69,7 @@ def validation_too_small(
     accuracy, F1 and MCC, whose noise is that of the recalls, the mean of two binomials; for ROC AUC the formula of
     Hanley & McNeil, which also stands in for average precision and log loss, as these have no scale-free interval
     before there is a model and depend on the same two counts, the rows of the rare class and of the others. From twice
-    `max_half_width` on the finding is a warning, below that a note.
+    `max_half_width` on the finding is a warning, below that a note, and where too-few-rare-rows names the cause.
 
     ## Why it matters
     With 60 rows kept back the area under the ROC curve is known to about ±0.13. Choosing between models by it, or
@@ -84,7 +90,7 @@ def validation_too_small(
             yield from _small_part(part, score, max_half_width)
         return
     split = recipe.split
-    if split.column or (split.kind == "folds" and split.repeats > 1):
+    if split.column or is_repeated(recipe):
         return
     share = split.valid if split.kind == "holdout" else 1.0
     rare = max(share * profile.rare_count, 1.0)
@@ -95,13 +101,14 @@ def validation_too_small(
     repeats: dict[str, object] = {"split.kind": "folds", "split.repeats": 5}
     if not (split.group or split.time):
         repeats["split.stratify"] = True
+    known = profile.rare_count < MIN_RARE_ROWS or rare_rows_held_back(profile, recipe) < MIN_RARE_VALIDATION_ROWS
     yield Finding(
         f"{rare + common:.0f} rows ({rare:.0f} {profile.rare_class!r}) kept back measure {score} to ±{half:.2g} only "
         f"(at {ASSUMED})",
         Where("split"),
         {"half_width": half, "max_half_width": max_half_width, "rare": rare, "kept_back": rare + common},
         (Fix("Keep every row back once, in 5 folds repeated 5 times", repeats, Aim.CORRECT),),
-        severity=None if half >= 2 * max_half_width else Severity.NOTE,
+        severity=None if half >= 2 * max_half_width and not known else Severity.NOTE,
     )
 
 

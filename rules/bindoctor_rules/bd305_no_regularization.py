@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import is_one_hot, one_hot_levels
+from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor_rules._encoding import inputs_of
 from bindoctor_rules._regularization import decoupled_decay, has_l2, penalties, shrunk_by
 
 SMALL = Table(
@@ -14,18 +14,9 @@ WORDS = Table({"a": [f"w{x % 30}" for x in range(100)], "y": [x % 2 for x in ran
 NARROW = {"model.hidden": [4]}
 
 
-def _inputs(column: ColumnProfile, recipe: Recipe, classes: int) -> int:
-    """Count the inputs that a column becomes: one a number, one a level, one (or one a class) when target-encoded."""
-    if column.kind == "number":
-        return 1 + (recipe.features.indicators and column.missing > 0)
-    if is_one_hot(column, recipe):
-        return one_hot_levels(column, recipe) + (column.missing > 0)
-    return 1 if classes == 2 else classes
-
-
 def _weights(profile: Profile, recipe: Recipe) -> int:
     classes = len(profile.classes)
-    inputs = sum(_inputs(column, recipe, classes) for column in (*profile.numbers, *profile.categories))
+    inputs = sum(inputs_of(column, recipe, classes) for column in (*profile.numbers, *profile.categories))
     hidden = recipe.model.hidden if recipe.model.kind == "mlp" else ()
     widths = (inputs, *hidden, 1 if classes == 2 else classes)
     return sum((before + 1) * after for before, after in pairwise(widths))

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from bindoctor.cli.baseline import record_baseline
 from bindoctor.cli.catalogue import show_rule, show_rules
 from bindoctor.cli.check import check
 from bindoctor.cli.fix import fix, undo
@@ -21,7 +22,7 @@ def commands() -> None:
     """Find out why a classifier scores low, fix it, retrain, and verify that it really got better."""
 
 
-for command in (check, fix, undo, init, train, predict, script, show_rule, show_rules):
+for command in (check, fix, undo, init, train, predict, script, record_baseline, show_rule, show_rules):
     commands.add_command(command)
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bindoctor.cli.options import console
+from bindoctor.errors import InputError
 from bindoctor.explain import page
 from bindoctor.registry import discover
 from bindoctor.render.text import STYLES, printable
@@ -20,7 +21,10 @@ def show_rules() -> int:
     table = Table(box=None, pad_edge=False, padding=(0, 1), show_header=False)
     for rule in registry.rules:
         table.add_row(
-            Text(rule.code, style="bold"), Text(rule.severity, style=STYLES[rule.severity]), rule.slug, rule.summary
+            Text(rule.code, style="bold"),
+            Text(rule.severity, style=STYLES[rule.severity]),
+            rule.slug,
+            rule.summary + (" (only when selected by name)" if rule.opt_in else ""),
         )
     out = console(sys.stdout)
     out.print(table)
@@ -33,7 +37,11 @@ def show_rules() -> int:
 @click.argument("name", metavar="CODE")
 def show_rule(name: str) -> int:
     """Show a rule's page, with its examples executed."""
-    text = page(discover().find(name))
+    rule = discover().find(name)
+    try:
+        text = page(rule)
+    except Exception as error:
+        raise InputError(f"the examples of {rule.code} cannot be executed: {error}.") from error
     out = console(sys.stdout)
     if out.is_terminal:
         out.print(Markdown(text))

@@ -12,7 +12,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bindoctor.cli.options import (
-    check_output,
+    check_outputs,
     console,
     data_options,
     emit,
@@ -69,7 +69,7 @@ def fix(
     """
     prepare_training()
     workspace = open_workspace(data, choice)
-    check_output(output["output_file"], *workspace.inputs)
+    check_outputs(output, *workspace.inputs)
     if apply_it:
         workspace.require_own_settings()
     evidence = workspace.evidence()
@@ -109,8 +109,14 @@ def _treat(
 
 
 def _with_run_rules(first: Sequence[Outcome], on_baseline: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Take the rules that need a run from the honest baseline's evidence, all others from the setup as found."""
-    return tuple(late if early.status == "skipped" else early for early, late in zip(first, on_baseline, strict=True))
+    """Take the rules that need a run from the honest baseline's evidence, all others from the setup as found.
+
+    What the audit found to be missing or unused in the setup, and no longer is with a run, is not said.
+    """
+    return tuple(
+        late if early.status == "skipped" or ("audit" in early.rule.needs and not late.findings) else early
+        for early, late in zip(first, on_baseline, strict=True)
+    )
 
 
 def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Report:

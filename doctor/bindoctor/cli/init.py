@@ -8,8 +8,9 @@ from bindoctor.cli.options import data_options
 from bindoctor.config import FILE_NAME, DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
-from bindoctor.first import first_config
-from bindoctor.workspace import open_workspace
+from bindoctor.first import POSITIVE_GUESS, first_config
+from bindoctor.render.text import printable, roles_text
+from bindoctor.workspace import open_workspace, summarise
 
 
 @click.command()
@@ -22,8 +23,14 @@ def init(data: DataSettings) -> int:
     if path.exists():
         raise InputError(f"{path} exists; edit it, or move it away to start anew.")
     workspace = open_workspace(data)
-    write_beside(path, first_config(workspace))
+    evidence = workspace.evidence()
+    assert evidence.profile is not None
+    write_beside(path, first_config(workspace, evidence))
     click.echo(f"written  {path}")
+    summary = summarise(workspace.dataset, evidence.profile)
     if workspace.dataset.guessed:
-        click.echo(f"guessed  target {workspace.dataset.target!r}: {workspace.dataset.guessed}")
+        click.echo(printable(f"guessed  target {summary.target!r}: {workspace.dataset.guessed}"))
+    if summary.positive is not None and not workspace.dataset.positive:
+        click.echo(printable(f"guessed  positive class {summary.positive!r}: {POSITIVE_GUESS}"))
+    click.echo(f"guessed  columns: {roles_text(summary.roles)}")
     return 0

@@ -5,7 +5,7 @@ import importlib.util
 import io
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,7 @@ from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
 from bindoctor.files import write_beside
 from bindoctor.readers import ReadOptions
+from bindoctor.render.rows import rows_csv
 from bindoctor.render.text import print_report
 from bindoctor.report import Report
 from bindoctor.workspace import RuleChoice
@@ -97,6 +98,7 @@ def report_options(command: Command) -> Command:
             type=click.Choice(["error", "warning", "note", "never"]),
             help="Exit 1 from this severity on (default: warning; fix: never).",
         ),
+        click.option("--rows-output", type=PATH, help="Write every row that findings are about there, as CSV."),
         click.option("--output-file", type=PATH, help="Write the report there instead of to standard output."),
         click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     ):
@@ -104,8 +106,18 @@ def report_options(command: Command) -> Command:
     return command
 
 
-def emit(report: Report, *, output_format: str, output_file: Path | None, quiet: bool, no_color: bool) -> None:
+def emit(
+    report: Report,
+    *,
+    output_format: str,
+    output_file: Path | None,
+    rows_output: Path | None,
+    quiet: bool,
+    no_color: bool,
+) -> None:
     """Write the report as asked."""
+    if rows_output is not None:
+        write_beside(rows_output, rows_csv(report.findings))
     if output_format == "json":
         text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if output_file is None:
@@ -132,6 +144,19 @@ def check_output(output_file: Path | None, *inputs: Path | None) -> None:
         raise InputError(f"{output_file}: is a folder; name a file to write.")
     if output_file.resolve() in {path.resolve() for path in inputs if path is not None}:
         raise InputError(f"{output_file}: is read by this command and would be overwritten; name another file.")
+
+
+def check_outputs(output: Mapping[str, Any], *inputs: Path | None) -> None:
+    """Make sure of the same for the files that ``report_options`` name, and that these are two.
+
+    Raises:
+        InputError: see ``check_output``, or both outputs are one file.
+    """
+    report, rows = output["output_file"], output["rows_output"]
+    check_output(report, *inputs)
+    check_output(rows, *inputs)
+    if report is not None and rows is not None and report.resolve() == rows.resolve():
+        raise InputError(f"{rows}: cannot hold both the report and the rows; name two files.")
 
 
 def console(file: TextIO, *, no_color: bool = False) -> Console:

@@ -9,7 +9,7 @@ import polars as pl
 
 from bindoctor.readers.cells import COMMA_NUMBER
 from bindoctor.readers.encodings import BYTE_ORDER_MARK, BadTextError, Found, to_utf8
-from bindoctor.readers.rowends import NEWLINE, count, row_shapes, stray_quote, with_newlines, without_blank_lines
+from bindoctor.readers.rowends import count, row_shapes, stray_quote, with_newlines, without_blank_lines
 from bindoctor.readers.sniff import Layout
 
 EXTRA = "\0after the last delimiter"
@@ -55,7 +55,8 @@ def parse_block(block: bytes, layout: Layout, columns: Sequence[str] | None, *, 
     foreign = -1 if encoding == "ascii" else _first_foreign(lines)
     if len(layout.columns) == 1:
         text = without_blank_lines(text, layout.delimiter)
-    frame = None if b"\0" in block or BYTE_ORDER_MARK in block[:3] else _frame(text, layout, columns)
+    joined = foreign >= 0 and (lines.startswith(BYTE_ORDER_MARK) or b"\n" + BYTE_ORDER_MARK in lines)
+    frame = None if joined or b"\0" in block else _frame(text, layout, columns)
     bad, first_bad = 0, 0
     if frame is None:
         # Blank lines end up here too: looking for them first would cost every other block a pass.
@@ -88,17 +89,19 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
     schema = dict.fromkeys(names, pl.String)
     lazy = pl.scan_csv(text, has_header=False, separator=layout.delimiter, schema=schema, raise_if_empty=False)
     try:
-        frame = lazy.select(wanted).collect(engine="in-memory")
+        frame = (lazy if wanted == names else lazy.select(wanted)).collect(engine="in-memory")
     except pl.exceptions.PolarsError:
         return None
     if layout.header and len(names) > 1 and layout.names[-1] and (frame[ends[0]] == layout.names[-1]).any():
         return None if _headers(text, layout) else frame
-    # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without quotes
-    # the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
-    if b'"' not in text and not frame[ends[-1]].null_count():
-        data = np.frombuffer(text, dtype=np.uint8)
-        rows, delimiters = count(data, NEWLINE), count(data, ord(layout.delimiter))
-        return frame if rows == frame.height and delimiters == rows * (len(names) - 1) else None
+    # Polars refuses long rows and fills short ones with nulls in silence: a last field in every row proves them whole.
+    # Reading some columns only, it cuts long rows in silence too; then, without quotes, the number of delimiters tells.
+    if not frame[ends[-1]].null_count():
+        if wanted == names:
+            return frame
+        if b'"' not in text:
+            delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
+            return frame if delimiters == frame.height * (len(names) - 1) else None
     fields = row_shapes(text, layout.delimiter).fields
     return frame if len(fields) == frame.height and (fields == len(names)).all() else None
 
@@ -115,7 +118,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
     suspects = shapes.fields != width
     if headers:
         suspects |= np.isin(shapes.starts, headers)
-    if b"\0" in lines or width == 1:
+    if b"\0" in lines or width == 1 or BYTE_ORDER_MARK in lines:
         suspects[:] = True
     good, bad, first_bad, kept = [], 0, 0, 0
     for row in np.flatnonzero(suspects):
@@ -126,7 +129,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
             pass
         elif b"\0" in line:
             cause = "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
-        elif fields != width:
+        elif fields != width and not line.startswith(BYTE_ORDER_MARK):
             where = "header" if layout.header else "first line"
             cause = (
                 f"{fields} field{'s' if fields != 1 else ''} where the {where} has {width}; mend the row, or name the "
@@ -134,7 +137,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
             )
         elif start in headers:
             cause = "the header once more; were files joined? Take the line out."
-        elif line.startswith(BYTE_ORDER_MARK) and start == 0:
+        elif line.startswith(BYTE_ORDER_MARK):
             cause = "a byte-order mark inside the file; were files joined? Take it out."
         else:
             continue

@@ -16,9 +16,9 @@ from bindoctor.readers.sniff import Layout
 from bindoctor.readers.streams import ByteStream
 
 BLOCK_BYTES = 4 << 20
-MAX_BLOCK_BYTES = 32 << 20
+MAX_BLOCK_BYTES = 12 << 20
 MAX_ROW_BYTES = 64 << 20
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 65_536
 
 
 @dataclass
@@ -66,7 +66,9 @@ class DelimitedSource:
     def remarks(self) -> tuple[str, ...]:
         """Return what was decided about the layout and, once all rows have been read, what was left out."""
         found = list(self.layout.remarks)
-        if self.notes.foreign:
+        if self.layout.encoding == "cp1252":
+            found.append("not UTF-8: read as Windows-1252; say --encoding if that is wrong")
+        elif self.notes.foreign:
             line = self._line(min(self.notes.foreign.values()))
             found.append(f"not UTF-8 (first in line {line}): read as Windows-1252; say --encoding if that is wrong")
         if self.notes.bad:
@@ -143,8 +145,10 @@ class DelimitedSource:
     def _check_last_line(self, offset: int, rest: bytes) -> None:
         """Refuse a last line without a line end that has too few fields: the file was cut off there."""
         line = rest[last_row_end(rest) :]
+        if not line.strip() or line.count(b'"') % 2 or self.skip_bad_rows:
+            return
         fields = int(row_shapes(line + b"\n", self.layout.delimiter).fields[-1])
-        if line.strip() and line.count(b'"') % 2 == 0 and fields < self._width and not self.skip_bad_rows:
+        if fields < self._width:
             self._fail(
                 offset + len(rest) - len(line),
                 f"the last line is cut off: {fields} of {self._width} fields and no line end; get the whole file.",
@@ -183,8 +187,9 @@ class DelimitedSource:
             self.notes.foreign[offset] = offset + parsed.foreign
         elif parsed.encoding == "utf-8":
             self.notes.international.add(offset)
-        if self.notes.foreign and self.notes.international:
-            first = min(self.notes.foreign.values())
+        foreign = self.notes.foreign or self.layout.encoding == "cp1252"
+        if foreign and (self.notes.international or self.layout.encoding == "utf-8"):
+            first = min(self.notes.foreign.values(), default=self.layout.data_offset)
             self._fail(first, "not UTF-8, though other lines are; mend the line, or name the file's --encoding.")
         if parsed.bad:
             self.notes.bad[offset, "rows"] = (parsed.bad, offset + parsed.first_bad)

@@ -1,6 +1,7 @@
 """Opens one file as a source, its format told by its content."""
 
 import json
+import re
 from pathlib import Path
 
 from bindoctor.dataset import Source
@@ -35,7 +36,6 @@ FOREIGN_TEXT = {
     "<!doctype html": "a web page",
     "<html": "a web page",
     "<?xml": "an XML document",
-    "@relation": "an ARFF file",
     "%%matrixmarket": "a Matrix Market file",
     "version https://git-lfs": "a pointer to a file that Git LFS has not fetched",
 }
@@ -109,11 +109,15 @@ def _text_source(stream: ByteStream, options: ReadOptions, first: Source | None)
     if encoding not in ("", "utf-8"):
         stream = ByteStream(stream.path, stream.name, stream.compression, encoding)
         head, complete = stream.head(MAGIC_BYTES)
-    start = head.removeprefix(BYTE_ORDER_MARK)
+    start = head
+    while start.startswith(BYTE_ORDER_MARK):  # Appending to an empty file with a mark writes a second one.
+        start = start.removeprefix(BYTE_ORDER_MARK)
     text = start.decode("utf-8", errors="replace").lstrip()
     for begin, what in FOREIGN_TEXT.items():
         if text[:64].lower().startswith(begin):
             raise InputError(f"{stream.name}: is {what}, not a table; save the table as CSV or Parquet.")
+    if re.search(r"(?im)^@(?:relation|attribute)\s", text):
+        raise InputError(f"{stream.name}: is an ARFF file, which is not read; save the table as CSV or Parquet.")
     if text.startswith(("{", "[")) and _is_json(text, complete=complete):
         from bindoctor.readers.jsonlines import json_source
 
@@ -125,6 +129,8 @@ def _text_source(stream: ByteStream, options: ReadOptions, first: Source | None)
         header=options.header if like is None else like.header,
         strict=bool(encoding),
         mark=len(head) - len(start),
+        null_tokens=[token.strip() for token in options.null_tokens],
+        skip_bad_rows=options.skip_bad_rows,
         decimal_commas=None if like is None else like.decimal_commas,
         remarks=remarks,
     )

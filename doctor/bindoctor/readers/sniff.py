@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from bindoctor.errors import InputError
 from bindoctor.readers.cells import kind_of, writes_decimal_commas
-from bindoctor.readers.encodings import BadTextError, to_utf8
+from bindoctor.readers.encodings import BadTextError, Found, to_utf8
 from bindoctor.readers.header import guess_header, unique_names
 from bindoctor.readers.rowends import with_newlines
 from bindoctor.readers.streams import ByteStream
@@ -19,7 +19,7 @@ DELIMITERS = ",;\t|"
 RARE_DELIMITERS = "\x01\x1f^~: "
 HEAD_BYTES = 1 << 18
 MAX_HEAD_BYTES = 96 << 20
-SNIFFED_ROWS = 500
+SNIFFED_ROWS = 200
 SNIFFED_CELLS = 100_000
 MIN_SHARE = 0.5
 MIN_RARE_SHARE = 0.95
@@ -40,6 +40,7 @@ class Layout:
         names: the cells of the header as written.
         header_line: its bytes, without the line end.
         strict: whether anything but UTF-8 is an error.
+        encoding: what the head is encoded in, where it is to be found out.
         trailing: whether every row ends with a delimiter that separates nothing.
         decimal_commas: the columns whose numbers have a decimal comma.
         remarks: what was decided that the user should know.
@@ -55,6 +56,7 @@ class Layout:
     names: tuple[str, ...] = ()
     header_line: bytes = b""
     strict: bool = False
+    encoding: Found = "ascii"
     trailing: bool = False
     decimal_commas: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -83,6 +85,8 @@ def sniff(
     strict: bool = False,
     mark: int = 0,
     decimal_commas: Sequence[str] | None = None,
+    null_tokens: Sequence[str] = (),
+    skip_bad_rows: bool = False,
     remarks: Sequence[str] = (),
 ) -> Layout:
     """Read the head of delimited text and say how to read the rest.
@@ -94,13 +98,16 @@ def sniff(
         strict: whether the text is known to be UTF-8.
         mark: bytes of a byte-order mark at the start.
         decimal_commas: the columns whose numbers have a decimal comma, if they are known.
+        null_tokens: cells that mean a missing value.
+        skip_bad_rows: whether a row with a NUL byte is passed over.
         remarks: what is to be said already.
 
     Raises:
         InputError: the head is not text, there is no data row, the header does not fit the rows, or names clash.
         NoRowsError: an InputError that says that there is no data row.
     """
-    return _Sniffer(stream, header, strict, decimal_commas, list(remarks)).layout(delimiter, mark)
+    sniffer = _Sniffer(stream, header, strict, decimal_commas, frozenset(null_tokens), skip_bad_rows, list(remarks))
+    return sniffer.layout(delimiter, mark)
 
 
 @dataclass
@@ -111,7 +118,10 @@ class _Sniffer:
     header: bool | None
     strict: bool
     decimal_commas: Sequence[str] | None
+    null_tokens: frozenset[str]
+    skip_bad_rows: bool
     remarks: list[str]
+    encoding: Found = "ascii"
 
     def layout(self, delimiter: str | None, mark: int) -> Layout:
         records, complete = self._records(mark)
@@ -141,6 +151,8 @@ class _Sniffer:
             rows = [_without_empty_end(rows[0]), *rows[1:]]
         first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
         below = below[: max(20, SNIFFED_CELLS // len(first))]
+        if self.null_tokens:
+            below = [["" if cell.strip() in self.null_tokens else cell for cell in row] for row in below]
         if self.header is None:
             self._guess_header(first, below)
         if self.header:
@@ -166,6 +178,7 @@ class _Sniffer:
             tuple(first) if self.header else (),
             records[0].raw if self.header else b"",
             self.strict,
+            self.encoding,
             trailing,
             self._decimal_commas(delimiter, columns, below),
             tuple(self.remarks),
@@ -202,19 +215,21 @@ class _Sniffer:
         return found
 
     def _decoded(self, body: bytes, found: Sequence[tuple[int, int]]) -> list[_Record]:
+        if self.skip_bad_rows:
+            found = [(start, end) for start, end in found if b"\0" not in body[start:end]]
         if not found:
             return []
-        zero = body.find(b"\0", 0, found[-1][1])
+        zero = -1 if self.skip_bad_rows else body.find(b"\0", 0, found[-1][1])
         if zero >= 0:
             self._fail(
                 1 + body.count(b"\n", 0, zero), "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
             )
         start, end = found[0][0], found[-1][1]
         try:
-            _, encoding = to_utf8(body[start:end], strict=self.strict)
+            _, self.encoding = to_utf8(body[start:end], strict=self.strict)
         except BadTextError as error:
             self._fail(1 + body.count(b"\n", 0, start + error.position), str(error))
-        codec = "cp1252" if encoding == "cp1252" else "utf-8"
+        codec = "cp1252" if self.encoding == "cp1252" else "utf-8"
         records, line, place = [], 1, 0
         for start, end in found:
             line += body.count(b"\n", place, start)
@@ -353,7 +368,9 @@ def find_delimiter(texts: Sequence[str]) -> str:
     fitting = {mark: score for mark, score in usual.items() if score[0] >= MIN_SHARE}
     if fitting:
         return max(fitting, key=lambda mark: fitting[mark])
-    rare = {mark: _score(texts, mark) for mark in RARE_DELIMITERS if all(mark in text for text in texts)}
+    # Row names make the first of rows separated by blanks shorter than the others.
+    below = texts[1:] or texts
+    rare = {mark: _score(below, mark) for mark in RARE_DELIMITERS if all(mark in text for text in texts)}
     rare = {
         mark: s for mark, s in rare.items() if s[0] >= MIN_RARE_SHARE and len(texts) > 1 and _holds_numbers(texts, mark)
     }

@@ -1,13 +1,15 @@
 """The report on a terminal."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Severity
 from bindoctor.recipe import Change
 from bindoctor.report import PartSummary, Report
@@ -24,6 +26,18 @@ STATUS_STYLES = {
     "worse": "red",
     "error": "red",
 }
+ROLE_WORDS = {
+    "number": ("number", "numbers"),
+    "category": ("category", "categories"),
+    "text": ("text", "texts"),
+    "date": ("date", "dates"),
+    "identifier": ("identifier", "identifiers"),
+    "weight": ("weight", "weights"),
+    "constant": ("constant", "constants"),
+    "dropped": ("dropped", "dropped"),
+}
+PLAIN_ROLES = ("number", "category")
+MAX_NAMES = 3
 AIM_WORDS = {Aim.CORRECT: "fix", Aim.IMPROVE: "try", Aim.ADVISE: "advice"}
 MAX_FIXES = 3
 
@@ -33,18 +47,45 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
-def indented(text: Text, columns: int) -> Padding:
+@dataclass(frozen=True)
+class Indented:
+    """Text that is indented, wrapped lines too, without blanks at the ends of lines."""
+
+    text: Text
+    columns: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines as they fit."""
+        for line in self.text.wrap(console, max(1, options.max_width - self.columns)):
+            line.rstrip()
+            line.pad_left(self.columns)
+            yield line
+
+
+def indented(text: Text, columns: int) -> Indented:
     """Indent text, wrapped lines too."""
-    return Padding(text, (0, 0, 0, columns), expand=False)
+    return Indented(text, columns)
+
+
+def count_by_severity(findings: Iterable[Finding]) -> str:
+    """Say how many findings of each severity there are: ``1 error, 2 notes``; "" when there is none."""
+    by_severity = Counter(finding.severity or Severity.NOTE for finding in findings)
+    return ", ".join(
+        f"{by_severity[severity]} {severity}{'s' if by_severity[severity] != 1 else ''}"
+        for severity in Severity
+        if by_severity[severity]
+    )
 
 
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
-    console.print(_headline(report))
+    console.print(indented(_headline(report), 0))
     for name, part in report.data.parts.items():
-        console.print(_part(name, part))
+        console.print(indented(_part(name, part), 0))
     for remark in report.data.remarks:
-        console.print(indented(Text(printable(remark), style="dim"), 2))
+        console.print(indented(Text(printable(remark), style="dim"), 0))
+    if report.data.roles:
+        console.print(indented(Text(f"columns: {roles_text(report.data.roles)}", style="dim"), 0))
     for finding in report.findings:
         console.print()
         console.print(_finding(finding, quiet=quiet))
@@ -105,6 +146,22 @@ def _headline(report: Report) -> Text:
     )
 
 
+def roles_text(roles: Mapping[str, str]) -> str:
+    """Say what the columns seem to be for, and name those that are no plain features."""
+    by_role: dict[str, list[str]] = {}
+    for name, role in roles.items():
+        by_role.setdefault(role, []).append(name)
+    parts = []
+    for role, (one, many) in ROLE_WORDS.items():
+        names = by_role.get(role, [])
+        if names:
+            listed = ", ".join(f"'{printable(name)}'" for name in names[:MAX_NAMES])
+            more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+            shown = "" if role in PLAIN_ROLES else f" ({listed}{more})"
+            parts.append(f"{len(names)} {one if len(names) == 1 else many}{shown}")
+    return ", ".join(parts) or "none but the target"
+
+
 def _part(name: str, part: PartSummary) -> Text:
     what = f"{part.rows} rows kept apart to {'validate' if name == 'valid' else 'test'}"
     shares = _shares(part.classes) or "no target"
@@ -126,7 +183,9 @@ def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
         (f"  {printable(finding.where)}", "dim"),
         (f"  ({finding.confidence} confidence)" if finding.confidence != "high" else "", "dim"),
     )
-    lines: list[RenderableType] = [head, indented(Text(printable(finding.message)), 8)]
+    lines: list[RenderableType] = [indented(head, 0), indented(Text(printable(finding.message)), 8)]
+    if finding.explains:
+        lines.append(indented(Text(f"explains {', '.join(finding.explains)}", style="dim"), 8))
     if finding.rows is not None and finding.rows.first and not quiet:
         first = ", ".join(str(row) for row in finding.rows.first[:8])
         more = " …" if finding.rows.count > 8 else ""
@@ -205,27 +264,30 @@ def _value(value: object) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _summary(report: Report) -> Iterable[Text]:
-    by_severity = dict.fromkeys(Severity, 0)
-    for finding in report.findings:
-        by_severity[finding.severity or Severity.NOTE] += 1
-    counted = [f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in by_severity.items() if count]
+def _summary(report: Report) -> Iterable[RenderableType]:
     passed = sum(outcome.status == "passed" for outcome in report.outcomes)
-    ignored = sum(outcome.status == "ignored" for outcome in report.outcomes)
-    parts = [", ".join(counted) or "No findings", f"{passed} rules passed"]
+    known = sum(one.reason == KNOWN for one in report.accepted)
+    ignored = len(report.accepted) - known
+    parts = [
+        count_by_severity(report.findings) or ("No new findings" if known else "No findings"),
+        f"{passed} rule{'s' if passed != 1 else ''} passed",
+    ]
     if ignored:
         parts.append(f"{ignored} ignored")
-    yield Text("; ".join(parts) + ".", style="bold")
+    yield indented(Text("; ".join(parts) + ".", style="bold"), 0)
+    if report.baseline:
+        findings = "1 known finding is" if known == 1 else f"{known} known findings are"
+        text = f"compared with {printable(report.baseline)}: {findings if known else 'no known finding is'} left out"
+        yield indented(Text(text, style="dim"), 0)
     skipped: dict[str, list[str]] = {}
     for outcome in report.outcomes:
         if outcome.status == "skipped":
             skipped.setdefault(outcome.why, []).append(outcome.rule.code)
     for why, codes in skipped.items():
-        yield Text(f"{len(codes)} rules did not run ({why}): {', '.join(codes)}", style="dim")
-    if any("history" in why or "predictions" in why for why in skipped):
-        yield Text("'bindoctor check --train' trains the recipe and lets them run.", style="dim")
+        rules = f"{len(codes)} rule{'s' if len(codes) != 1 else ''}"
+        yield indented(Text(f"{rules} did not run ({why}): {', '.join(codes)}", style="dim"), 0)
     for outcome in report.outcomes:
         if outcome.status == "error":
-            yield Text(f"rule {outcome.rule.code} broke: {printable(outcome.why)}", style="bold red")
+            yield indented(Text(f"rule {outcome.rule.code} broke: {printable(outcome.why)}", style="bold red"), 0)
     for broken in report.broken_packs:
-        yield Text(f"rule pack {printable(broken)}", style="bold red")
+        yield indented(Text(f"rule pack {printable(broken)}", style="bold red"), 0)

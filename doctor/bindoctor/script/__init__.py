@@ -7,9 +7,9 @@ from bindoctor.rows import rows_of
 from bindoctor.script.assemble import assembled
 from bindoctor.script.deciding import deciding_constants, deciding_functions, main_lines
 from bindoctor.script.layout import literal
-from bindoctor.script.parts import DECIDING, READING, TRAINING
+from bindoctor.script.parts import DECIDING, MAKING, READING, SELECTING, TRAINING
 from bindoctor.script.plan import Plan, check_plan
-from bindoctor.script.preparing import preparing_constants
+from bindoctor.script.preparing import making_functions, preparing_constants
 from bindoctor.script.reading import reading_constants, reading_function
 from bindoctor.script.resampling import resampling_functions
 from bindoctor.script.training import device, fit_function, training_constants
@@ -45,6 +45,9 @@ def render_script(dataset: Dataset, evidence: Evidence) -> str:
     functions = {
         **READING,
         "read_rows": reading_function(plan),
+        **SELECTING,
+        **MAKING,
+        **making_functions(plan),
         **TRAINING,
         **resampling_functions(plan),
         "fit": fit_function(plan),

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 
 from bindoctor.script.layout import WIDTH, Expression, indented, lay_out
 
-STANDARD = {"copy": "import copy", "math": "import math", "Fraction": "from fractions import Fraction"}
+STANDARD = {
+    "copy": "import copy",
+    "math": "import math",
+    "unicodedata": "import unicodedata",
+    "Fraction": "from fractions import Fraction",
+}
 PACKAGES = {
     "np": "numpy as np",
     "pd": "pandas as pd",
@@ -20,6 +25,8 @@ MODULES = {
     "scipy.special": ("logit", "logsumexp", "softmax"),
     "sklearn.compose": ("make_column_transformer",),
     "sklearn.ensemble": ("HistGradientBoostingClassifier",),
+    "sklearn.feature_extraction": ("FeatureHasher",),
+    "sklearn.feature_selection": ("SelectKBest",),
     "sklearn.impute": ("MissingIndicator", "SimpleImputer"),
     "sklearn.isotonic": ("IsotonicRegression",),
     "sklearn.linear_model": ("LogisticRegression",),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor.script.layout import indented
-from bindoctor.script.parts import CURVES, FORMULAS, THRESHOLD
+from bindoctor.script.parts import CONFLICTS, CURVES, FORMULAS, THRESHOLD
 from bindoctor.script.plan import Plan
 from bindoctor.splits import derived_seed
 
@@ -11,15 +11,15 @@ from bindoctor.splits import derived_seed
 def main_lines(plan: Plan) -> Iterator[str]:
     """Yield the lines from reading the file to writing its answers."""
     recipe = plan.recipe
-    yield f"{', '.join(['features', 'labels', *plan.keys])} = read_rows()"
+    yield f"{', '.join(['features', 'labels', *plan.arrays])} = read_rows()"
     rows = "every_row" if plan.selects else "features"
     if plan.selects:
         yield from _selection(plan)
     if plan.fits_decision:
         yield from _out_of_fold(plan)
-    yield f"predict = fit({', '.join(['features', 'labels', *_fit_keys(plan)])})"
-    if recipe.data.drop_missing_target and plan.network and recipe.features.impute == "none" and plan.numbers:
-        # Rows without a target may hold missing numbers although the rows trained on do not.
+    yield f"predict = fit({', '.join(['features', 'labels', *plan.fit_arrays])})"
+    if plan.leaves_out and plan.must_be_there and plan.numbers:
+        # Rows that are left out may hold missing numbers although the rows trained on do not.
         yield "every_row = every_row.fillna(features[NUMBERS].median())"
     answer = f"predict({rows})"
     yield f"probability = {answer if recipe.decide.calibrate == 'none' else f'calibrate({answer})'}"
@@ -37,7 +37,10 @@ def deciding_functions(plan: Plan) -> dict[str, str]:
     """Return the source of the functions whose text depends on the recipe, by name."""
     decide = plan.recipe.decide
     score, formula = FORMULAS[decide.tune_for]
-    functions = {"tune_threshold": THRESHOLD.format(score=score, formula=indented(formula.splitlines()))}
+    functions = {
+        "without_conflicts": CONFLICTS[plan.recipe.data.conflicts],
+        "tune_threshold": THRESHOLD.format(score=score, formula=indented(formula.splitlines())),
+    }
     if decide.calibrate in CURVES:
         functions["fit_curve"] = CURVES[decide.calibrate]
     return functions
@@ -52,19 +55,25 @@ def deciding_constants(plan: Plan) -> dict[str, object]:
     }
 
 
-def _fit_keys(plan: Plan) -> tuple[str, ...]:
-    return plan.keys if plan.watches else ()
-
-
 def _selection(plan: Plan) -> Iterator[str]:
     data = plan.recipe.data
-    known = ["~np.isnan(labels)"] if data.drop_missing_target else []
-    first = ["~features.assign(**{TARGET: labels}).duplicated()"] if data.deduplicate else []
-    yield f"used = {' & '.join([*known, *first])}"
+    yield "table = features.assign(**{TARGET: labels})"
+    if data.drop_rows:
+        yield 'table = table.drop(DROP_ROWS, errors="ignore")'
+    if plan.held_out_files:
+        yield "table = without_overlap(table)"
+    if data.drop_missing_target:
+        yield "table = table.dropna(subset=[TARGET])"
+    if data.conflicts != "keep":
+        yield "table = without_conflicts(table)"
+    if data.deduplicate:
+        yield "table = table.drop_duplicates()"
+    yield "used = table.index[~held_out[table.index]]" if "held_out" in plan.arrays else "used = table.index"
     yield "every_row = features"
-    yield "features, labels = features[used], labels[used].astype(int)"
-    for key in plan.keys:
-        yield f"{key} = {key}[used]"
+    yield "features, labels = features.loc[used], labels[used].astype(int)"
+    for name in plan.arrays:
+        if name != "held_out":
+            yield f"{name} = {name}[used]"
 
 
 def _out_of_fold(plan: Plan) -> Iterator[str]:
@@ -83,7 +92,7 @@ def _out_of_fold(plan: Plan) -> Iterator[str]:
     yield f"for kept, held_out in folds.split({split}):"
     if "times" in plan.keys:
         yield "    kept, held_out = np.sort(by_time[kept]), np.sort(by_time[held_out])"
-    part = ["features.iloc[kept]", "labels[kept]", *(f"{key}[kept]" for key in _fit_keys(plan))]
+    part = ["features.iloc[kept]", "labels[kept]", *(f"{name}[kept]" for name in plan.fit_arrays)]
     yield f"    predict = fit({', '.join(part)})"
     yield "    answers.append(predict(features.iloc[held_out]))"
     yield "    truth.append(labels[held_out])"

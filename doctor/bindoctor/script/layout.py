@@ -1,7 +1,8 @@
 """Lays out Python source as ``ruff format`` does, and writes any value as a safe literal."""
 
+import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -59,6 +60,15 @@ def indented(lines: Iterable[str]) -> str:
     return textwrap.indent("\n".join(lines), INDENT)
 
 
+def single_blanks(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines without a blank one at the start or behind another one."""
+    before = ""
+    for line in lines:
+        if line or before:
+            yield line
+        before = line
+
+
 def quoted(text: str) -> str:
     """Return a literal that evaluates to ``text``, whatever is in it: ``repr`` with the quotes that ruff prefers."""
     quote = "'" if text.count('"') > text.count("'") else '"'
@@ -73,6 +83,8 @@ def literal(value: object) -> Expression:
         return Bracket("{", tuple(_pair(quoted(key), literal(item)) for key, item in value.items()), "}")
     if isinstance(value, Sequence):
         return Bracket("[", tuple(literal(item) for item in value), "]")
+    if isinstance(value, float) and math.isinf(value):
+        return "math.inf" if value > 0 else "-math.inf"
     return repr(value)
 
 

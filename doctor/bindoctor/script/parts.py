@@ -1,6 +1,18 @@
 """Functions that a rendered script may need, as their source; only those that a script calls get into it."""
 
 READING = {
+    "tidy_text": '''
+def tidy_text(text):
+    """Return a text without case, invisible characters and superfluous blanks."""
+    shown = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return " ".join(shown.split()).casefold()
+''',
+    "within": '''
+def within(column, low, high):
+    """Return the column with the numbers outside of these limits missing."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column.mask(np.isfinite(numbers) & ((numbers < low) | (numbers > high)))
+''',
     "without_texts": '''
 def without_texts(column, texts):
     """Return the column with the cells that are one of these texts missing."""
@@ -18,17 +30,107 @@ def only_numbers(column):
 ''',
 }
 
+SELECTING = {
+    "without_overlap": '''
+def without_overlap(table):
+    """Return the rows that do not stand in the held-out files as well."""
+    rows = pd.util.hash_pandas_object(table, index=False)
+    for path in HELD_OUT_FILES:
+        features, labels = read_rows(path)[:2]
+        held_out = features.assign(**{TARGET: labels}).astype(table.dtypes)
+        found = rows.isin(pd.util.hash_pandas_object(held_out, index=False))
+        table, rows = table[~found], rows[~found]
+    return table
+''',
+}
+
+CONFLICTS = {
+    "keep": "",
+    "majority": '''
+def without_conflicts(table):
+    """Return of rows with equal features those with the one most frequent label."""
+    features = pd.util.hash_pandas_object(table.drop(columns=TARGET), index=False)
+    labels = table[TARGET]
+    votes = labels.groupby([features, labels]).transform("size")
+    leads = votes == votes.groupby(features).transform("max")
+    alone = labels.where(leads).groupby(features).transform("nunique") == 1
+    return table[leads & alone]
+''',
+    "drop": '''
+def without_conflicts(table):
+    """Return the rows whose features never come with another label."""
+    features = pd.util.hash_pandas_object(table.drop(columns=TARGET), index=False)
+    return table[table[TARGET].groupby(features).transform("nunique") == 1]
+''',
+}
+
+MAKING = {
+    "date_parts": '''
+def date_parts(texts, form):
+    """Return the parts of dates as numbers, by name; what is no such date is missing."""
+    times = pl.Series(texts.to_list(), dtype=pl.String).str.strip_chars()
+    times = times.str.to_datetime(form, strict=False, time_unit="us")
+    times = times.set((times.dt.year() < 1000).fill_null(False), None)
+    parts = {
+        "year": times.dt.year(),
+        "month": times.dt.month(),
+        "day": times.dt.day(),
+        "weekday": times.dt.weekday() - 1,
+        "hour": times.dt.hour(),
+        "days": times.dt.epoch("d"),
+    }
+    return {name: part.cast(pl.Float64).to_numpy() for name, part in parts.items()}
+''',
+    "dated": '''
+def dated(features):
+    """Return the features with parts of dates instead of dates."""
+    made = features.drop(columns=list(DATES))
+    for name, (form, parts) in DATES.items():
+        found = date_parts(features[name], form)
+        made = made.assign(**{f"{name}_{part}": found[part] for part in parts})
+    return made
+''',
+    "fit_derived": '''
+def fit_derived(features, op, a, b):
+    """Learn from training rows how a column is made; return a function to make it."""
+    grouped = op.startswith("group-")
+    means = features[features[b] != ""].groupby(b)[a].mean() if grouped else None
+    overall = features[a].mean()
+    least = 1e-6 * features[a if grouped else b].abs().mean() if "ratio" in op else 0
+
+    def derive(features):
+        first, second = features[a], features[b]
+        if grouped:
+            second = second.map(means).astype(float).fillna(overall)
+        if "ratio" in op:
+            made = first / second.mask(second.abs() <= least)
+        else:
+            made = first * second if op == "product" else first - second
+        return made.mask(np.isinf(made))
+
+    return derive
+''',
+}
+
 TRAINING = {
+    "hashed_levels": '''
+def hashed_levels(columns):
+    """Return 32 numbers for each column: a level is 1 or -1 in one of them."""
+    hasher = FeatureHasher(32, input_type="string")
+    cells = np.asarray(columns, dtype=object)
+    hashed = [hasher.transform(cells[:, [k]]) for k in range(cells.shape[1])]
+    return np.hstack([matrix.toarray() for matrix in hashed])
+''',
     "signed_log1p": '''
 def signed_log1p(x):
     """log(1 + x), mirrored for negative numbers."""
     return np.sign(x) * np.log1p(np.abs(x))
 ''',
     "binary_focal_loss": '''
-def binary_focal_loss(logits, targets, pos_weight=None):
+def binary_focal_loss(logits, targets, row_weights=None, pos_weight=None):
     """Focal loss (Lin et al. 2017): rows that are answered well already count less."""
     each = F.binary_cross_entropy_with_logits(
-        logits, targets, pos_weight=pos_weight, reduction="none"
+        logits, targets, row_weights, pos_weight=pos_weight, reduction="none"
     )
     probability = torch.sigmoid(logits)
     miss = targets + probability - 2 * targets * probability
@@ -36,11 +138,11 @@ def binary_focal_loss(logits, targets, pos_weight=None):
     return (alpha * miss.clamp_min(1e-8) ** FOCAL_GAMMA * each).mean()
 ''',
     "focal_loss": '''
-def focal_loss(logits, targets, **settings):
+def focal_loss(logits, targets, row_weights=1, **settings):
     """Focal loss (Lin et al. 2017): rows that are answered well already count less."""
     each = F.cross_entropy(logits, targets, reduction="none", **settings)
     miss = 1 - F.softmax(logits, dim=1).gather(1, targets[:, None])[:, 0]
-    return (each * miss.clamp_min(1e-8) ** FOCAL_GAMMA).mean()
+    return (row_weights * each * miss.clamp_min(1e-8) ** FOCAL_GAMMA).mean()
 ''',
 }
 

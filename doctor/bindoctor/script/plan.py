@@ -9,15 +9,19 @@ import numpy as np
 import polars as pl
 
 from bindoctor.build import check_columns, column_kinds
-from bindoctor.dataset import Dataset, Rows
+from bindoctor.cells import Cells
+from bindoctor.dataset import Dataset, Rows, Source
 from bindoctor.decide import needs_fitting
+from bindoctor.engineering import engineered_columns, learn
 from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
-from bindoctor.recipe import Recipe
-from bindoctor.selection import Cells, select
-from bindoctor.splits import inner_validation, repeated_folds, stratifiable
+from bindoctor.part_names import held_out_rows
+from bindoctor.recipe import Dates, Derived, Recipe
+from bindoctor.selection import select
+from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows
 
 Key = Literal["groups", "times"]
+Array = Literal["groups", "times", "row_weights", "held_out"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +39,51 @@ class Plan:
 
     @property
     def numbers(self) -> list[str]:
-        """Return the number columns."""
+        """Return the number columns of the file."""
         return [name for name, kind in self.columns.items() if kind == "number"]
 
     @property
     def texts(self) -> list[str]:
-        """Return the text columns."""
-        return [name for name, kind in self.columns.items() if kind == "text"]
+        """Return the text columns, without those of dates."""
+        return [name for name, kind in self.columns.items() if kind == "text" and name not in self.dates]
+
+    @property
+    def dates(self) -> Mapping[str, Dates]:
+        """Return how the columns of dates become numbers, by name."""
+        return {name: dates for name, dates in self.recipe.features.dates.items() if name in self.columns}
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """Return the number columns that preprocessing sees, those that are made of others included."""
+        made = engineered_columns(self.recipe.features, self.columns)
+        return [name for name, kind in made.items() if kind == "number"]
+
+    @property
+    def derived(self) -> Mapping[str, Derived]:
+        """Return how columns are made of others, by name."""
+        return {name: derived for name, derived in self.recipe.features.derive.items() if name in self.inputs}
+
+    @property
+    def clipped(self) -> Mapping[str, tuple[float, float]]:
+        """Return the shares of the quantiles that columns are clipped to, by name."""
+        return {name: shares for name, shares in self.recipe.features.clip.items() if name in self.inputs}
+
+    @property
+    def makes(self) -> bool:
+        """Tell whether columns are made or clipped before they are preprocessed."""
+        return bool(self.dates or self.derived or self.clipped)
+
+    @property
+    def must_be_there(self) -> bool:
+        """Tell whether no number may be missing, because nothing imputes them."""
+        return self.network and self.recipe.features.impute == "none"
 
     @property
     def used(self) -> set[str]:
         """Return all columns of the file that training looks at."""
-        split = self.recipe.split
-        return {*self.columns, self.dataset.target, split.group, split.time} & set(self.dataset.source.columns)
+        split, weight = self.recipe.split, self.recipe.data.weight
+        named = {*self.columns, self.dataset.target, split.group, split.time, split.column, weight}
+        return named & set(self.dataset.source.columns)
 
     @property
     def binary(self) -> bool:
@@ -77,7 +113,31 @@ class Plan:
     @property
     def selects(self) -> bool:
         """Tell whether some rows of the file may be left out of training."""
-        return self.recipe.data.deduplicate or self.recipe.data.drop_missing_target
+        return self.leaves_out or self.recipe.data.deduplicate or self.rows.held_out is not None
+
+    @property
+    def leaves_out(self) -> bool:
+        """Tell whether rows are left out that hold what no other row does."""
+        data = self.recipe.data
+        return data.drop_missing_target or bool(data.drop_rows or self.held_out_files) or data.conflicts != "keep"
+
+    @property
+    def held_out_files(self) -> list[Source]:
+        """Return the files whose rows are not to be trained on."""
+        files = (self.dataset.valid, self.dataset.test) if self.recipe.data.drop_overlap else ()
+        return [source for source in files if source is not None]
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Return what is read of each row beside features and label."""
+        weights: tuple[Array, ...] = () if self.rows.weights is None else ("row_weights",)
+        return (*self.keys, *weights, *(() if self.rows.held_out is None else ("held_out",)))
+
+    @property
+    def fit_arrays(self) -> tuple[Array, ...]:
+        """Return what training is given beside features and labels."""
+        unused: set[Array] = {"held_out"} if self.watches else {"held_out", "groups", "times"}
+        return tuple(name for name in self.arrays if name not in unused)
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -91,7 +151,7 @@ class Plan:
     @property
     def stratified(self) -> bool:
         """Tell whether the part that early stopping watches is stratified."""
-        return stratifiable(self.rows, self.recipe.split.valid)
+        return stratifiable(training_rows(self.rows), self.recipe.split.valid)
 
     @property
     def lone_rows(self) -> bool:
@@ -103,8 +163,15 @@ class Plan:
         """Tell whether times are dates, and not numbers."""
         return any(cells.numbers.null_count() for cells in self._key_cells(self.recipe.split.time))
 
+    @property
+    def held_out_levels(self) -> list[str]:
+        """Return the levels of the split's column whose rows are kept back from training."""
+        column, source = self.recipe.split.column, self.dataset.source.name
+        levels = pl.concat([cells.stripped for cells in self._key_cells(column)])
+        return levels.filter(pl.Series(held_out_rows(source, column, levels))).unique().sort().to_list()
+
     def _key_cells(self, column: str) -> list[Cells]:
-        return [chunk.keys[column] for chunk in select(self.dataset, self.recipe)]
+        return [chunk.others[column] for chunk in select(self.dataset, self.recipe)]
 
 
 def check_plan(plan: Plan) -> None:
@@ -121,15 +188,20 @@ def check_plan(plan: Plan) -> None:
         output_count(recipe.loss, classes)
     if recipe.decide.threshold == "tuned" and not plan.binary:
         raise InputError(f"recipe.decide.threshold 'tuned' fits two classes, but the target has {classes}; remove it.")
-    holes = plan.rows.features.select(pl.col(plan.numbers).null_count())
-    for name in plan.numbers:
-        if plan.network and recipe.features.impute == "none" and holes[name][0]:
+    _, made = learn(recipe.features, plan.columns, plan.rows.features, fill=plan.must_be_there)
+    for name in plan.inputs if plan.must_be_there else ():
+        if made[name].null_count():
             raise InputError(
-                f"column {name!r} has {holes[name][0]} missing cells and recipe.features.impute is 'none'; "
+                f"column {name!r} has {made[name].null_count()} missing cells and recipe.features.impute is 'none'; "
                 "a network cannot train on missing numbers: set it to 'median', for example."
             )
-    seed = recipe.train.seed
+    if plan.rows.weights is not None and recipe.resample.method != "none":
+        raise InputError(
+            "recipe.data.weight and recipe.resample.method cannot both be set: rows that are made up have no weight; "
+            "unset one of them."
+        )
+    seed, rows = recipe.train.seed, training_rows(plan.rows)
     if plan.watches:
-        inner_validation(plan.rows, recipe.split, seed=seed)
+        inner_validation(rows, recipe.split, seed=seed)
     if plan.fits_decision:
-        repeated_folds(plan.rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
+        repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)

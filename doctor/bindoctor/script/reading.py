@@ -1,6 +1,6 @@
 """The part of a script that reads the data file: cells, columns and labels as the recipe reads them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -11,12 +11,13 @@ from bindoctor.readers.columnar import ColumnarSource
 from bindoctor.readers.delimited import DelimitedSource
 from bindoctor.readers.wrappers import NullTokenSource
 from bindoctor.script.layout import Expression, call, indented, lay_out, quoted
-from bindoctor.script.plan import Plan
+from bindoctor.script.plan import Array, Plan
 
-DESCRIBED = {
-    (): "the features and the class index",
-    ("groups",): "the features, the class index and the group",
-    ("times",): "the features, the class index and the time",
+DESCRIBED: Mapping[Array, str] = {
+    "groups": "the group",
+    "times": "the time",
+    "row_weights": "the weight",
+    "held_out": "whether it is kept back",
 }
 
 
@@ -26,9 +27,12 @@ def reading_function(plan: Plan) -> str:
     Raises:
         InputError: the data is not in a file.
     """
-    lines = [*_file(plan.dataset.source), *_missing(plan), *_features(plan), *_labels(plan), *_keys(plan)]
-    lines.append(f"return {', '.join(['features', 'labels', *(f'{key}.to_numpy()' for key in plan.keys)])}")
-    return f'def read_rows():\n    """Return {DESCRIBED[plan.keys]} of every row."""\n{indented(lines)}\n'
+    lines = [*_file(plan), *_missing(plan), *_features(plan), *_labels(plan), *_keys(plan)]
+    lines.append(f"return {', '.join(['features', 'labels', *(f'{name}.to_numpy()' for name in plan.arrays)])}")
+    *given, last = ["the features", "the class index", *(DESCRIBED[name] for name in plan.arrays)]
+    path = "path=DATA" if plan.held_out_files else ""
+    described = f"Return {', '.join(given)} and {last} of every row."
+    return f'def read_rows({path}):\n    """{described}"""\n{indented(lines)}\n'
 
 
 def reading_constants(plan: Plan) -> dict[str, object]:
@@ -49,6 +53,14 @@ def reading_constants(plan: Plan) -> dict[str, object]:
         "CLASSES": plan.rows.classes,
         "NUMBERS": plan.numbers,
         "TEXTS": plan.texts,
+        "DATES": {name: [dates.format, dates.parts] for name, dates in plan.dates.items()},
+        "HELD_OUT_FILES": [file.name for file in plan.held_out_files],
+        "TIDY": [name for name in data.tidy if name in plan.used],
+        "LIMITS": {name: bounds for name, bounds in data.bounds.items() if name in plan.used and name not in as_text},
+        "WEIGHT": data.weight,
+        "PART": plan.recipe.split.column,
+        "KEPT_BACK": [] if plan.rows.held_out is None else plan.held_out_levels,
+        "DROP_ROWS": data.drop_rows,
         "GROUP": plan.recipe.split.group,
         "TIME": plan.recipe.split.time,
         "MISSING": _texts(data.missing_tokens, also_numbers=bool(as_text)),
@@ -60,16 +72,19 @@ def reading_constants(plan: Plan) -> dict[str, object]:
     }
 
 
-def _file(source: Source, tokens: Sequence[str] = ()) -> Iterator[str]:
+def _file(plan: Plan) -> Iterator[str]:
+    source, path = plan.dataset.source, "path" if plan.held_out_files else "DATA"
+    for file in plan.held_out_files:
+        _require_like(source, file, plan.used)
+    tokens: Sequence[str] = ()
     if isinstance(source, NullTokenSource):
-        yield from _file(source.source, source.tokens)
-        return
+        tokens, source = source.tokens, source.source
     if isinstance(source, ColumnarSource):
         reader = "pl.read_parquet" if source.format == "Parquet" else "pl.read_ipc"
-        yield f"table = {reader}(DATA).fill_nan(None).cast(pl.String)"
+        yield f"table = {reader}({path}).fill_nan(None).cast(pl.String)"
         yield "data = pd.DataFrame(table.to_dict(as_series=False), dtype=str)"
     elif isinstance(source, DelimitedSource):
-        yield lay_out(call("pd.read_csv", *_csv_arguments(source)), before="data = ", depth=1)
+        yield lay_out(call("pd.read_csv", *_csv_arguments(source, path)), before="data = ", depth=1)
         if source.layout.decimal_commas:
             yield "for name in DECIMAL_COMMAS:"
             pattern = f"({COMMA_NUMBER})"
@@ -79,6 +94,8 @@ def _file(source: Source, tokens: Sequence[str] = ()) -> Iterator[str]:
         raise InputError(
             f"{source.name}: a script needs one data file to read, CSV, Parquet or Arrow; save the table so first."
         )
+    if any(name in plan.used for name in plan.recipe.data.tidy):
+        yield 'data[TIDY] = data[TIDY].map(tidy_text, na_action="ignore")'
     yield 'data = data.replace(r"^\\s*$", np.nan, regex=True)  # blank cells are missing'
     if tokens:
         yield "data = data.apply(without_texts, texts=NULL_TOKENS)"
@@ -89,11 +106,11 @@ def _decimal_commas(source: Source) -> tuple[str, ...]:
     return inner.layout.decimal_commas if isinstance(inner, DelimitedSource) else ()
 
 
-def _csv_arguments(source: DelimitedSource) -> list[Expression]:
+def _csv_arguments(source: DelimitedSource, path: str) -> list[Expression]:
     layout, stream = source.layout, source.stream
     if source.skip_bad_rows and source.notes.bad:
         raise InputError(f"{source.name}: has rows that cannot be read; a script needs a file without them.")
-    arguments: list[Expression] = ["DATA"]
+    arguments: list[Expression] = [path]
     if layout.delimiter != ",":
         arguments.append(f"sep={quoted(layout.delimiter)}")
     if stream.compression:
@@ -108,6 +125,25 @@ def _csv_arguments(source: DelimitedSource) -> list[Expression]:
         if layout.trailing:
             arguments.append(f"usecols=range({len(layout.columns)})")
     return [*arguments, "dtype=str", "keep_default_na=False"]
+
+
+def _require_like(source: Source, file: Source, columns: set[str]) -> None:
+    """Refuse a held-out file that the lines for ``source`` cannot read.
+
+    Raises:
+        InputError: it is written in another way, or lacks a column.
+    """
+    absent = sorted(columns - set(file.columns))
+    if absent:
+        raise InputError(f"{file.name}: a script with data.drop-overlap needs its column {absent[0]!r}; add it.")
+    layouts = [
+        (one.layout.delimiter, one.layout.header) if isinstance(one, DelimitedSource) else () for one in (source, file)
+    ]
+    if type(source) is not type(file) or layouts[0] != layouts[1]:
+        raise InputError(
+            f"{file.name}: is written in another way than {source.name}, and a script reads both alike; save it in the "
+            "same format."
+        )
 
 
 def _missing(plan: Plan) -> Iterator[str]:
@@ -126,18 +162,22 @@ def _missing(plan: Plan) -> Iterator[str]:
     if values["MISSING_NUMBERS_IN"]:
         yield "for name, numbers in MISSING_NUMBERS_IN.items():"
         yield "    data[name] = without_numbers(data[name], numbers)"
-    if plan.recipe.data.drop_missing_target and plan.numbers:
-        # What stands in a row without a target did not count when columns were found to hold numbers.
+    if values["LIMITS"]:
+        yield "for name, (low, high) in LIMITS.items():"
+        yield "    data[name] = within(data[name], low, high)"
+    if plan.leaves_out and plan.numbers:
+        # What stands in a row that is left out did not count when columns were found to hold numbers.
         yield "data[NUMBERS] = data[NUMBERS].apply(only_numbers)"
     elif values["READ_AS_NUMBERS"]:
         yield "data[READ_AS_NUMBERS] = data[READ_AS_NUMBERS].apply(only_numbers)"
 
 
 def _features(plan: Plan) -> Iterator[str]:
-    texts = 'data[TEXTS].fillna("")'
+    names = "TEXTS" if plan.texts else "list(DATES)"
+    texts = f'data[{"[*TEXTS, *DATES]" if plan.texts and plan.dates else names}].fillna("")'
     if plan.numbers:
         yield "features = data[NUMBERS].astype(float)"
-    if plan.texts:
+    if plan.texts or plan.dates:
         yield f"features = features.join({texts})" if plan.numbers else f"features = {texts}"
 
 
@@ -156,6 +196,10 @@ def _keys(plan: Plan) -> Iterator[str]:
     if "times" in plan.keys:
         text = "data[TIME].str.strip()"
         yield f'times = pd.to_datetime({text}, format="ISO8601")' if plan.dated else f"times = {text}.astype(float)"
+    if "row_weights" in plan.arrays:
+        yield "row_weights = data[WEIGHT].astype(float)"
+    if "held_out" in plan.arrays:
+        yield "held_out = data[PART].str.strip().isin(KEPT_BACK)"
 
 
 def _texts(tokens: Sequence[str], *, also_numbers: bool) -> list[str]:

@@ -38,7 +38,12 @@ def smotenc(matrix, labels, blocks):
 def resampling_lines(plan: Plan) -> Iterator[str]:
     """Yield the lines that resample the training matrix, as ``resampling.resampled`` does."""
     if plan.recipe.resample.method == "smotenc":
-        yield "matrix, labels = smotenc(matrix, labels, categorical_blocks(preprocessor))"
+        blocks = "categorical_blocks(preprocessor)"
+        if plan.recipe.features.keep:
+            yield f"blocks = {blocks}"
+            yield "blocks = [np.flatnonzero(np.isin(kept_inputs, block)) for block in blocks]"
+            blocks = "[block for block in blocks if len(block)]"
+        yield lay_out(call("smotenc", "matrix", "labels", blocks), before="matrix, labels = ", depth=1)
     elif plan.recipe.resample.method != "none":
         yield from _resampled(plan, "matrix")
 
@@ -51,7 +56,7 @@ def resampling_functions(plan: Plan) -> dict[str, str]:
     """
     if plan.recipe.resample.method != "smotenc":
         return {}
-    if not plan.numbers or not (encoded(plan, "onehot") or plan.recipe.features.indicators):
+    if not plan.inputs or not (encoded(plan, "onehot") or plan.recipe.features.indicators):
         raise InputError(
             "recipe.resample.method 'smotenc' needs number and text columns; without text columns use 'smote', without "
             "number columns 'random-over'."

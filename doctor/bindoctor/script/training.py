@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bindoctor.script.layout import Expression, call, indented, lay_out
+from bindoctor.script.layout import Expression, call, indented, lay_out, single_blanks
 from bindoctor.script.plan import Plan
 from bindoctor.script.preparing import matrix_of, preprocessing_lines, split_lines
 from bindoctor.script.resampling import resampling_lines
@@ -20,15 +20,17 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSpro
 
 def fit_function(plan: Plan) -> str:
     """Return the source of ``fit``: rows in, a function from rows to class probabilities out."""
-    keys = [key for key in plan.keys if plan.watches]
     lines = [*split_lines(plan), *preprocessing_lines(plan)]
     if plan.watches:
         lines.append(f"valid_matrix = {matrix_of(plan, 'valid_features')}")
+    if "row_weights" in plan.fit_arrays:
+        lines.append("row_weights = row_weights / row_weights.mean()")
     lines += resampling_lines(plan)
     lines += _network_lines(plan) if plan.network else _boosting_lines(plan)
     return (
-        f"def fit({', '.join(['features', 'labels', *keys])}):\n"
-        f'    """Train on these rows; return a function that gives class probabilities."""\n{indented(lines)}\n'
+        f"def fit({', '.join(['features', 'labels', *plan.fit_arrays])}):\n"
+        f'    """Train on these rows; return a function that gives class probabilities."""\n'
+        f"{indented(single_blanks(lines))}\n"
     )
 
 
@@ -64,17 +66,21 @@ def _boosting_lines(plan: Plan) -> Iterator[str]:
     model = call("HistGradientBoostingClassifier", *early, "random_state=SEED")
     arguments: list[Expression] = ["matrix", "labels"]
     yield lay_out(model, before="model = ", depth=1)
-    if plan.recipe.loss.class_weight != "none":
+    by_row, by_class = "row_weights" in plan.fit_arrays, plan.recipe.loss.class_weight != "none"
+    if by_class:
         yield from _class_weights(plan)
-        arguments.append("sample_weight=weights[labels]")
+        arguments.append(f"sample_weight=weights[labels]{' * row_weights' if by_row else ''}")
+    elif by_row:
+        arguments.append("sample_weight=row_weights")
     if plan.watches:
         arguments += ["X_val=valid_matrix", "y_val=valid_labels"]
-        if plan.recipe.loss.class_weight != "none":
+        if by_class or by_row:
             arguments.append("sample_weight_val=np.ones(len(valid_labels))")
     yield lay_out(call("model.fit", *arguments), depth=1)
     yield ""
     yield "def predict(features):"
-    yield f"    return model.predict_proba({matrix_of(plan, 'features')})"
+    answer = lay_out(call("model.predict_proba", matrix_of(plan, "features")), before="return ", depth=2)
+    yield indented([answer])
     yield ""
     yield "return predict"
 
@@ -84,6 +90,9 @@ def _network_lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"x = torch.tensor(matrix{_on(plan)})"
     yield f"y = {_targets(plan, 'labels')}"
+    if "row_weights" in plan.fit_arrays:
+        column = "[:, None]" if plan.single_logit else ""
+        yield f"row_weights = torch.tensor(row_weights, dtype=torch.float32{_on(plan)}){column}"
     yield from _loss_setup(plan)
     yield "torch.manual_seed(SEED)"
     yield "shuffle = torch.Generator().manual_seed(SEED)"
@@ -241,10 +250,11 @@ def _step(plan: Plan, collects: bool) -> Iterator[str]:
 def _loss(plan: Plan) -> Iterator[str]:
     loss = plan.recipe.loss
     weighted, focal = loss.class_weight != "none", loss.kind == "focal"
+    counting = ["row_weights[batch]"] if "row_weights" in plan.fit_arrays else []
     if plan.single_logit:
         targets = "targets[batch]" if loss.label_smoothing else "y[batch]"
         name = "binary_focal_loss" if focal else "F.binary_cross_entropy_with_logits"
-        arguments = ["logits", targets, *(["pos_weight=pos_weight"] if weighted else [])]
+        arguments = ["logits", targets, *counting, *(["pos_weight=pos_weight"] if weighted else [])]
         yield lay_out(call(name, *arguments), before="loss = ", depth=3)
         if loss.class_weight == "balanced":
             yield "loss = negative_weight * loss"
@@ -253,7 +263,12 @@ def _loss(plan: Plan) -> Iterator[str]:
     if loss.label_smoothing:
         arguments.append("label_smoothing=LABEL_SMOOTHING")
     if focal:
+        arguments[2:2] = counting
         yield lay_out(call("focal_loss", *arguments), before="loss = ", depth=3)
+    elif counting:
+        each = call("F.cross_entropy", *arguments, 'reduction="none"')
+        yield lay_out(each, before="each = ", depth=3)
+        yield "loss = (row_weights[batch] * each).mean()"
     elif weighted:
         each = call("F.cross_entropy", *arguments, 'reduction="none"')
         yield lay_out(each, before="loss = ", after=".mean()", depth=3)
@@ -299,7 +314,7 @@ def _average_precision(plan: Plan) -> Iterator[str]:
 
 
 def _answer(plan: Plan) -> Iterator[str]:
-    yield f"x = torch.tensor({matrix_of(plan, 'features')})"
+    yield lay_out(call("torch.tensor", matrix_of(plan, "features")), before="x = ", depth=2)
     yield "with torch.no_grad():"
     yield "    logits = network(x).double()"
     if plan.single_logit:

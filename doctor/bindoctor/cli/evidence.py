@@ -1,0 +1,79 @@
+"""What a command is told about a training run, and the evidence that it makes."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bindoctor.cli.options import PATH, prepare_training
+from bindoctor.evidence import Evidence
+from bindoctor.history import read_history
+from bindoctor.outputs import read_run
+from bindoctor.predictions import read_predictions
+from bindoctor.profile import EVERYTHING
+from bindoctor.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class GivenRun:
+    """Files of a run from elsewhere, and whether the recipe is to be trained here."""
+
+    history: Path | None = None
+    predictions: Path | None = None
+    train: bool = False
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """Return what is read and must not be written over."""
+        return (self.history, self.predictions)
+
+
+def run_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add where a run is found, handed on as one value ``given``."""
+
+    @functools.wraps(command)
+    def collected(run_path: Path | None, predictions_path: Path | None, train_first: bool, **others: Any) -> int:
+        return command(given=GivenRun(run_path, predictions_path, train_first), **others)
+
+    for option in (
+        click.option(
+            "--train", "train_first", is_flag=True, help="Train the recipe as its split says, and lint that run too."
+        ),
+        click.option(
+            "--predictions", "predictions_path", type=PATH, help="Out-of-sample predictions to lint: CSV or JSON."
+        ),
+        click.option(
+            "--run", "run_path", type=PATH, help="A training history to lint: CSV or JSON, one record an epoch."
+        ),
+    ):
+        collected = option(collected)
+    return collected
+
+
+def gather(workspace: Workspace, given: GivenRun) -> Evidence:
+    """Scan the data and add the run: the one given, the one trained here, else a stored one of the same setup.
+
+    Raises:
+        InputError: a file of the run cannot be used.
+    """
+    evidence = workspace.evidence(EVERYTHING if given.train else workspace.states)
+    if given.train:
+        prepare_training()
+        from bindoctor.final import train_evidence
+
+        evidence, note = train_evidence(evidence)
+        if note:
+            click.echo(f"bindoctor: {note}", err=True)
+    elif given.history is None and given.predictions is None:
+        return read_run(workspace.out, workspace.run_key(evidence), evidence)
+    if given.history is not None:
+        evidence = replace(evidence, history=read_history(given.history))
+    if given.predictions is not None:
+        assert evidence.profile is not None and evidence.recipe is not None
+        threshold = evidence.recipe.decide.fixed_threshold
+        found = read_predictions(given.predictions, evidence.profile.classes, threshold)
+        evidence = replace(evidence, predictions=found)
+    return evidence

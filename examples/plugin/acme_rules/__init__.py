@@ -1,0 +1,1 @@
+"""ACME's rules for bindoctor, one a file."""
