@@ -72,6 +72,37 @@ def test_data_without_faults_exits_0(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_parts_are_held_against_the_training_rows(cli: Cli, tmp_path: Path) -> None:
+    data = write(tmp_path, HEALTHY)
+    lines = HEALTHY.splitlines()
+    (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[1:41]]) + "\n")
+    done = cli("check", data, "--target", "y", "--test", "test.csv", "--output-format", "json")
+    report = json.loads(done.stdout)
+    part = report["data"]["parts"]["test"]
+    assert (part["path"], part["rows"], sum(part["classes"].values())) == ("test.csv", 40, 40)
+    (overlap,) = [finding for finding in report["findings"] if finding["code"] == "BD202"]
+    assert overlap["severity"] == "error"
+    assert overlap["rows"] == {"count": 40, "first": list(range(40))}
+    text = cli("check", data, "--target", "y", "--test", "test.csv").stdout
+    assert "test.csv: 40 rows kept apart to test ('" in text
+    assert "40 of 40 rows of the test part also stand among the training rows" in text
+
+
+def test_a_part_may_lack_the_target_but_no_feature(cli: Cli, tmp_path: Path) -> None:
+    data = write(tmp_path, HEALTHY)
+    table = [line.split(",") for line in HEALTHY.splitlines()]
+    at = table[0].index("y")
+    (tmp_path / "new.csv").write_text("\n".join(",".join(c for i, c in enumerate(row) if i != at) for row in table))
+    done = cli("check", data, "--target", "y", "--valid", "new.csv", "--output-format", "json")
+    report = json.loads(done.stdout)
+    assert report["data"]["parts"]["valid"]["classes"] == {}
+    assert "BD202" in codes(report)
+    (tmp_path / "bare.csv").write_text("y\n" + "\n".join(row[at] for row in table[1:]) + "\n")
+    done = cli("check", data, "--target", "y", "--valid", "bare.csv")
+    assert done.returncode == 2
+    assert "lacks the column" in done.stderr
+
+
 def test_a_guessed_target_is_said(cli: Cli, tmp_path: Path) -> None:
     assert "BD903" in cli("check", write(tmp_path, HEALTHY)).stdout
 

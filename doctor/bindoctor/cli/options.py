@@ -47,8 +47,10 @@ def data_options(command: Command) -> Command:
 
     for option in (
         *READING_OPTIONS,
-        click.option("--test", type=PATH, help="Rows to test on, in a file of their own."),
-        click.option("--valid", type=PATH, help="Rows to validate on, in a file of their own."),
+        click.option("--test", type=PATH, help="Rows to test on, in a file of their own: checked, never trained on."),
+        click.option(
+            "--valid", type=PATH, help="Rows to validate on, in a file of their own: checked, never trained on."
+        ),
         click.option("--positive", default="", help="The positive class of a binary target."),
         click.option("--target", default="", help="The target column: its name, or its 0-based position."),
         click.argument("data", type=PATH, required=False),
