@@ -77,7 +77,7 @@ def _file(source: Source, tokens: Sequence[str] = ()) -> Iterator[str]:
             yield '    data[name] = data[name].mask(numbers, data[name].str.replace(",", "."))'
     else:
         raise InputError(
-            f"{source.name}: a script needs one data file to read, CSV, Parquet or Arrow; save the table so first."
+            f"{source.name}: a script needs a data file to read; save the table as CSV, Parquet or Arrow first."
         )
     yield 'data = data.replace(r"^\\s*$", np.nan, regex=True)  # blank cells are missing'
     if tokens:
@@ -98,8 +98,8 @@ def _csv_arguments(source: DelimitedSource) -> list[Expression]:
         arguments.append(f"sep={quoted(layout.delimiter)}")
     if stream.compression:
         arguments.append(f"compression={quoted(stream.compression)}")
-    if stream.encoding or source.notes.foreign:
-        arguments.append(f"encoding={quoted(stream.encoding or 'cp1252')}")
+    if source.encoding:
+        arguments.append(f"encoding={quoted(source.encoding)}")
     if not layout.header or layout.titled or layout.trailing:
         # Lines before the table, or fields without a name: the names are given, and rows begin where they begin.
         arguments += ["header=None", "names=COLUMNS"]
