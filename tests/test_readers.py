@@ -1,11 +1,16 @@
+import bz2
+import csv
 import gzip
+import io
+import lzma
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor.dataset import Source, Table
@@ -164,24 +169,51 @@ def test_a_delimiter_that_cannot_be_one_is_refused(write: Write, delimiter: str)
         open_source(write(b"a,b\n1,2\n"), delimiter=delimiter)
 
 
-cells = st.text(st.sampled_from('ab1 ,;"\n\té'), max_size=6)
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+cells = st.text(st.sampled_from('ab ,;"\n\r\té|'), max_size=6)
+rest = st.text(st.characters(codec="cp1252", exclude_characters="\0", exclude_categories=["Nd"]), max_size=4)
 
 
 @given(
-    table=st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=30),
-    delimiter=st.sampled_from(",;\t|"),
+    table=st.lists(st.tuples(cells | rest, cells, cells), min_size=1, max_size=30),
+    delimiter=st.sampled_from(",;\t|^~\x1f"),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252"]),
+    packer=st.sampled_from(list(PACKERS)),
     block=st.integers(1, 64),
 )
-def test_any_table_written_as_csv_is_read_back_the_same_in_blocks_of_any_size(
-    tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, ...]], delimiter: str, block: int
+@settings(max_examples=150, deadline=None)
+def test_any_table_that_the_csv_module_writes_is_read_back_the_same_in_blocks_of_any_size(
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[tuple[str, ...]],
+    delimiter: str,
+    quoting: Literal[0, 1, 2],
+    end: str,
+    encoding: str,
+    packer: str,
+    block: int,
 ) -> None:
+    text = io.StringIO(newline="")
+    # Before Python 3.13, minimal quoting leaves line ends bare that are not the file's own.
+    end = "\r\n" if quoting == csv.QUOTE_MINIMAL else end
+    writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)
+    writer.writerows([("first name", "b", "c"), *table])
     path = tmp_path_factory.mktemp("csv") / "data.csv"
-    frame = pl.DataFrame(table, schema=["first name", "b", "c"], orient="row")
-    frame.write_csv(path, separator=delimiter, quote_style="always")
+    path.write_bytes(PACKERS[packer](text.getvalue().encode(encoding)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "BLOCK_BYTES", block)
-        source = open_source(path)
+        patch.setattr(delimited, "MAX_BLOCK_BYTES", block)
+        named = None if encoding in ("utf-8-sig", "utf-16", "utf-32") else encoding
+        source = open_source(path, delimiter=delimiter, header=True, encoding=named)
+        assert source.columns == ("first name", "b", "c")
         assert rows(source) == [tuple(cell or None for cell in row) for row in table]
+        assert [row for frame in source.batches(["b"]) for row in frame.rows()] == [(row[1] or None,) for row in table]
 
 
 def test_the_digest_is_that_of_the_bytes(write: Write) -> None:

@@ -2,9 +2,11 @@
 
 import ast
 import csv
+import gzip
 import math
 import os
 import random
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -744,3 +746,41 @@ def test_a_file_without_header_is_read_by_position(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert len(read_answers(tmp_path / "predictions.csv")[0]) == 60
+
+
+LAYOUTS: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "titles": (b"A report\n\nx,t,y\n%s", {}),
+    "comments": (b"# by, us\nx,t,y\n%s", {}),
+    "decimal commas": (b"x;t;y\n%s", {"delimiter": ";"}),
+    "a delimiter at every end": (b"x,t,y,\n%s", {"end": b",\n"}),
+    "no header": (b"%s", {}),
+    "names twice": (b"x,x,y\n%s", {}),
+    "another encoding": ("x,größe,y\n%s".encode("cp1252"), {}),
+    "UTF-16": (b"x,t,y\n%s", {"encode": "utf-16"}),
+    "gzip": (b"x,t,y\n%s", {"pack": gzip.compress}),
+    "old line ends": (b"x,t,y\r%s", {"end": b"\r"}),
+    "null tokens": (b"x,t,y\n%s", {"tokens": ("red", "nothing")}),
+}
+
+
+@pytest.mark.parametrize(("head", "how"), LAYOUTS.values(), ids=LAYOUTS)
+def test_a_script_reads_a_file_of_any_layout_as_bindoctor_does(
+    tmp_path: Path, head: bytes, how: dict[str, Any]
+) -> None:
+    draw = random.Random(0)
+    delimiter = how.get("delimiter", ",")
+    cells = [(f"{draw.random():.3f}", draw.choice(["red", "blue", "grey"]), draw.choice("ab")) for _ in range(60)]
+    lines = [delimiter.join([x.replace(".", "," if delimiter == ";" else "."), t, y]) for x, t, y in cells]
+    content = head % b"".join(line.encode() + how.get("end", b"\n") for line in lines)
+    if "encode" in how:
+        content = content.decode().encode(how["encode"])
+    path = tmp_path / "data.csv"
+    path.write_bytes(how.get("pack", bytes)(content))
+    source = open_source(path, null_tokens=how.get("tokens", ()))
+    dataset = open_dataset(source, source.columns[2])
+    (tmp_path / "script.py").write_text(rendered(dataset, {"train.epochs": 1}), encoding="utf-8")
+    features, labels = runpy.run_path(str(tmp_path / "script.py"))["read_rows"]()
+    rows = rows_of(dataset, Recipe())
+    assert labels.tolist() == rows.labels.tolist()
+    expected = rows.features.with_columns(pl.col(pl.String).fill_null(""))
+    assert {name: features[name].tolist() for name in features} == expected.to_dict(as_series=False)

@@ -125,7 +125,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
         start, end, fields = int(shapes.starts[row]), int(shapes.ends[row]), int(shapes.fields[row])
         line = lines[start:end]
         cause = ""
-        if not line.strip(b" \t\r\n"):
+        if fields == 1 and not line.strip(b" \t\r\n"):
             pass
         elif b"\0" in line:
             cause = "a NUL byte; the file is damaged or not text, save it as UTF-8 CSV."
@@ -136,7 +136,7 @@ def _good_rows(lines: bytes, layout: Layout, *, skip_bad_rows: bool) -> tuple[by
                 "delimiter."
             )
         elif start in headers:
-            cause = "the header once more; were files joined? Take the line out."
+            cause = "the header once more; were files joined? Take the line out, or say --no-header."
         elif line.startswith(BYTE_ORDER_MARK):
             cause = "a byte-order mark inside the file; were files joined? Take it out."
         else:

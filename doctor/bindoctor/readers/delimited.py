@@ -63,6 +63,12 @@ class DelimitedSource:
         return self.layout.columns
 
     @property
+    def encoding(self) -> str:
+        """Return the encoding that is no UTF-8, as far as the rows have been read; "" for UTF-8."""
+        foreign = self.notes.foreign or self.layout.encoding == "cp1252"
+        return self.stream.encoding or ("cp1252" if foreign else "")
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Return what was decided about the layout and, once all rows have been read, what was left out."""
         found = list(self.layout.remarks)
@@ -187,8 +193,7 @@ class DelimitedSource:
             self.notes.foreign[offset] = offset + parsed.foreign
         elif parsed.encoding == "utf-8":
             self.notes.international.add(offset)
-        foreign = self.notes.foreign or self.layout.encoding == "cp1252"
-        if foreign and (self.notes.international or self.layout.encoding == "utf-8"):
+        if not self.layout.strict and self.encoding and (self.notes.international or self.layout.encoding == "utf-8"):
             first = min(self.notes.foreign.values(), default=self.layout.data_offset)
             self._fail(first, "not UTF-8, though other lines are; mend the line, or name the file's --encoding.")
         if parsed.bad:

@@ -79,14 +79,15 @@ def _from_pandas(data: Any) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if getattr(data.columns, "nlevels", 1) > 1:
         raise InputError("table: its columns have names of several levels; join them to one.")
     names, remarks = named_apart("table", [str(name) for name in data.columns])
-    plain = list(data.index[:3]) == list(range(min(3, len(data)))) and data.index.nlevels == 1
-    if not plain:
+    numbered = list(data.index[:3]) == list(range(min(3, len(data)))) and data.index.nlevels == 1
+    if not numbered:
         remarks = (*remarks, "the index is left out; reset_index() makes it a column")
     found = {}
     for position, name in enumerate(names):
         column = data.iloc[:, position]
         missing = np.asarray(column.isna(), dtype=np.bool_)
-        values = column.to_numpy() if column.dtype.kind in "biufM" else column.astype(object).to_numpy()
+        plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM"
+        values = column.to_numpy() if plain else column.astype(object).to_numpy()
         found[name] = _from_values(name, np.asarray(values), missing)
     return pl.DataFrame(found), remarks
 

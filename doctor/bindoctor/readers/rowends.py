@@ -27,20 +27,24 @@ def line_ends(block: bytes) -> int:
 def last_row_end(block: bytes) -> int:
     """Return the position after the last line end that is outside quotes, 0 if there is none.
 
-    The block starts at the start of a row. Lines end in a carriage return alone only where there is no line feed; one
-    at the very end may be half of a line end and does not count.
+    The block starts at the start of a row. Lines end in a carriage return alone only where no line feed is outside
+    quotes; one at the very end may be half of a line end and does not count.
     """
-    end = block.rfind(b"\n") + 1
-    mark = b"\n"
+    end = _last_outside_quotes(block, b"\n", len(block))
     if not end and b"\r" in block:
-        mark = b"\r"
-        end = block.rfind(mark, 0, len(block) - 1) + 1
+        end = _last_outside_quotes(block, b"\r", len(block) - 1)
+    return end
+
+
+def _last_outside_quotes(block: bytes, mark: bytes, stop: int) -> int:
+    end = block.rfind(mark, 0, stop) + 1
     if not end or b'"' not in block:
         return end
     quotes = block.count(b'"', 0, end)
     while end and quotes % 2:
-        previous = block.rfind(mark, 0, end - 1) + 1
-        quotes -= block.count(b'"', previous, end)
+        opening = block.rfind(b'"', 0, end)
+        previous = block.rfind(mark, 0, opening) + 1
+        quotes -= block.count(b'"', previous, opening) + 1
         end = previous
     return end
 

@@ -124,7 +124,7 @@ class _Sniffer:
     encoding: Found = "ascii"
 
     def layout(self, delimiter: str | None, mark: int) -> Layout:
-        records, complete = self._records(mark)
+        records, complete = self._records(mark, delimiter)
         if not records:
             raise NoRowsError(f"{self.stream.name}: has no lines with text in it; give a file with data rows.")
         directive = re.fullmatch(r'"?sep=(.)"?', records[0].text.strip(" "))
@@ -136,6 +136,8 @@ class _Sniffer:
         texts = [record.text for record in records if record not in commented[: len(records) - 1]]
         if delimiter is None:
             delimiter = self._delimiter(texts or [records[0].text], records[0].line)
+            if delimiter in "\t ":  # A line of nothing but such delimiters is a row.
+                return self.layout(delimiter, mark)
         rows = [fields_of(record.text, delimiter) for record in records]
         width = _width(rows[len(commented) :] or rows)
         start = self._skip_preamble(records, rows, width)
@@ -184,18 +186,18 @@ class _Sniffer:
             tuple(self.remarks),
         )
 
-    def _records(self, mark: int) -> tuple[list[_Record], bool]:
+    def _records(self, mark: int, delimiter: str | None) -> tuple[list[_Record], bool]:
         """Return the rows of the head, at least two where there are, and whether it is the whole file."""
         size = HEAD_BYTES
         while True:
             head, complete = self.stream.head(size)
             body = with_newlines(head[mark:])
-            found = self._cut(body, complete)
+            found = self._cut(body, complete, b" \t\r\n".replace((delimiter or "\n").encode(), b""))
             if len(found) >= 2 or complete or size >= MAX_HEAD_BYTES:
                 return self._decoded(body, found), complete
             size *= 8
 
-    def _cut(self, body: bytes, complete: bool) -> list[tuple[int, int]]:
+    def _cut(self, body: bytes, complete: bool, blanks: bytes) -> list[tuple[int, int]]:
         """Cut the head into rows at line ends outside quotes; leave out blank lines and a last row that is cut off."""
         found: list[tuple[int, int]] = []
         start = 0
@@ -209,7 +211,7 @@ class _Sniffer:
             if not end and not complete:
                 break
             end = end or len(body)
-            if body[start:end].strip():
+            if body[start:end].strip(blanks + b"\n"):
                 found.append((start, end))
             start = end
         return found

@@ -4,7 +4,6 @@ from typing import Any
 
 import polars as pl
 
-WHOLE = r"^[+-]?(?:0|[1-9]\d{0,15})$"
 EXACT = 2**53
 
 
@@ -12,9 +11,10 @@ def read(data: Any, **options: Any) -> pl.DataFrame:
     """Return the table as ``check`` sees it, in memory.
 
     A cell is missing (null) when it holds nothing but blanks. A column becomes Int64 when every other cell is a whole
-    number within ±2⁵³ without leading zeros, Float64 when every one is a finite decimal number, and stays String, as
-    written, otherwise: codes such as "00123" keep their zeros, and one cell that is no number leaves all cells as they
-    are. Nothing is dropped, and no text but those of ``null_tokens`` is taken for a missing value.
+    number, Float64 when every one is a finite decimal number, and stays String, as written, otherwise: one cell that is
+    no number leaves all cells as they are. So do leading zeros ("00123") and whole numbers beyond ±2⁵³, which a number
+    would not keep; ``check`` measures such columns as numbers nonetheless. Nothing is dropped, and no text but those of
+    ``null_tokens`` is taken for a missing value.
 
     Args:
         data: as for ``open_source``: a path, a pattern, a folder, "-", or a table in memory.
@@ -38,8 +38,8 @@ def _typed(column: pl.Series) -> pl.Series:
     filled = len(texts) - texts.null_count()
     if not filled or numbers.is_finite().sum() < filled:
         return written
-    if texts.str.contains(r"^[+-]?0\d").any():
+    whole = texts.str.contains(r"^[+-]?\d+$")
+    exact = texts.filter(whole.fill_null(False)).str.strip_prefix("+").cast(pl.Int64, strict=False)
+    if texts.str.contains(r"^[+-]?0\d").any() or exact.null_count() or (exact.abs() > EXACT).any():
         return written
-    if texts.str.contains(WHOLE).all() and numbers.abs().max() <= EXACT:  # type: ignore[operator]
-        return texts.cast(pl.Int64)
-    return numbers
+    return texts.str.strip_prefix("+").cast(pl.Int64) if whole.all() else numbers

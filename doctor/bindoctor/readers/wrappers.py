@@ -86,7 +86,7 @@ class ChosenColumnsSource:
         if not out:
             return self.source.remarks
         more = f" and {len(out) - 5} more" if len(out) > 5 else ""
-        return (*self.source.remarks, f"columns that the data do not have left out: {', '.join(out[:5])}{more}")
+        return (*self.source.remarks, f"columns that the data do not have are left out: {', '.join(out[:5])}{more}")
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Yield the source's pieces.

@@ -92,7 +92,7 @@ def _file(plan: Plan) -> Iterator[str]:
             yield '    data[name] = data[name].mask(numbers, data[name].str.replace(",", "."))'
     else:
         raise InputError(
-            f"{source.name}: a script needs one data file to read, CSV, Parquet or Arrow; save the table so first."
+            f"{source.name}: a script needs a data file to read; save the table as CSV, Parquet or Arrow first."
         )
     if any(name in plan.used for name in plan.recipe.data.tidy):
         yield 'data[TIDY] = data[TIDY].map(tidy_text, na_action="ignore")'
@@ -115,8 +115,8 @@ def _csv_arguments(source: DelimitedSource, path: str) -> list[Expression]:
         arguments.append(f"sep={quoted(layout.delimiter)}")
     if stream.compression:
         arguments.append(f"compression={quoted(stream.compression)}")
-    if stream.encoding or source.notes.foreign:
-        arguments.append(f"encoding={quoted(stream.encoding or 'cp1252')}")
+    if source.encoding:
+        arguments.append(f"encoding={quoted(source.encoding)}")
     if not layout.header or layout.titled or layout.trailing:
         # Lines before the table, or fields without a name: the names are given, and rows begin where they begin.
         arguments += ["header=None", "names=COLUMNS"]
