@@ -7,6 +7,7 @@ from bindoctor_rules._spread import Floats, counted_values, quantiles
 
 WRAP_FROM, WRAP_TO = 1.5, 4.0
 SHRINKAGE = 0.1
+MAX_ONE_THREAD_PRODUCTS = 262_144
 NORMAL_QUANTILE = 1.6448536269514722
 
 
@@ -52,7 +53,8 @@ def robust_distances(scores: Floats) -> Floats:
     """
     wrapped = _wrapped(scores)
     wrapped = wrapped - wrapped.mean(axis=0)
-    covariance = wrapped.T @ wrapped / len(wrapped)
+    blocks = _blocks(wrapped)
+    covariance = (blocks.transpose(0, 2, 1) @ blocks).sum(axis=0) / len(wrapped)
     scale = np.sqrt(np.diag(covariance))
     keep = scale > 0
     if not keep.any():
@@ -60,8 +62,20 @@ def robust_distances(scores: Floats) -> Floats:
     z = scores[:, keep] / scale[keep]
     correlation = covariance[np.ix_(keep, keep)] / np.outer(scale[keep], scale[keep])
     correlation = (1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(correlation))
-    whitened = np.linalg.solve(np.linalg.cholesky(correlation), z.T)
-    return np.asarray(np.sqrt((whitened**2).sum(axis=0)))
+    whitened = _blocks(z) @ np.linalg.inv(np.linalg.cholesky(correlation)).T
+    return np.asarray(np.sqrt((whitened**2).sum(axis=2)).ravel()[: len(z)])
+
+
+def _blocks(rows: Floats) -> Floats:
+    """Return rows in blocks small enough for OpenBLAS to leave each to one thread, the last filled up with zeros.
+
+    On narrow matrices its threads cost more than they save, many times more on a machine that is busy.
+    """
+    n, p = rows.shape
+    size = max(MAX_ONE_THREAD_PRODUCTS // (p * p), 1)
+    padded = np.zeros((-(-n // size) * size, p))
+    padded[:n] = rows
+    return padded.reshape(-1, size, p)
 
 
 def _spreads(column: ColumnProfile) -> bool:

@@ -12,6 +12,8 @@ from bindoctor_rules._spread import Counts, Floats
 GRID = 10
 OFFSETS = 3
 NEIGHBOURS = 2
+SPREAD_OF_NORMAL = 3.29
+MAX_SPREADS = 1e12
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -29,14 +31,6 @@ class Near:
     one_field: Counts
     fields: Counts
     rounding: Counts
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """The cells of p columns of n rows as hashes, and how many bits it tells that a row has its cell; (n, p) each."""
-
-    hashes: Hashes
-    bits: Floats
 
 
 def nearly_equal(
@@ -59,32 +53,31 @@ def nearly_equal(
     """
     n, p = len(rows), len(names)
     rng = np.random.default_rng(0)
-    cells = _cells(rows, names)
-    weights = rng.integers(1, 2**63, size=p, dtype=np.uint64) | np.uint64(1)
-    mixed = cells.hashes * weights
+    hashes = np.array([rows.features[name].hash(seed=0).to_numpy() for name in names]).T
+    mixed = hashes * (rng.integers(1, 2**63, size=p, dtype=np.uint64) | np.uint64(1))
     whole = mixed.sum(axis=1, dtype=np.uint64)
     first = np.sort(np.unique(whole, return_index=True)[1])
-    needed = min_surprise * (2 * np.log2(n) - 1 + np.log2(p))
-    told = cells.bits.sum(axis=1)
+    candidates = {column: first[_repeats((whole - mixed[:, column])[first])] for column in range(p)}
+    candidates = {column: at for column, at in candidates.items() if len(at)}
+    close, tight, near = _rounded(rows, names, numbers, hashes, first, max_difference, rng)
     field = np.full(n, -1, dtype=np.int64)
-    for column in range(p):
-        later = _repeats(whole[first] - mixed[first, column])
-        at = first[later[told[first[later]] - cells.bits[first[later], column] >= needed]]
-        field[at[field[at] < 0]] = column
+    needed = min_surprise * (2 * np.log2(n) - 1 + np.log2(p))
+    if candidates or len(close):
+        bits = np.array([_bits(column) for column in hashes.T]).T
+        told = bits.sum(axis=1)
+        for column, at in candidates.items():
+            sure = at[told[at] - bits[at, column] >= needed]
+            field[sure[field[sure] < 0]] = column
+        if len(close):
+            close = close[(bits[:, tight].sum(axis=1) + _bits_near(near, max_difference))[close] >= needed]
     one_field = np.flatnonzero(field >= 0)
-    columns = np.isin(names, numbers)
-    rounding = _rounded(rows, names, columns, cells, first, needed, max_difference, rng)
-    return Near(one_field, field[one_field], np.setdiff1d(rounding, one_field))
+    return Near(one_field, field[one_field], np.setdiff1d(close, one_field))
 
 
-def _cells(rows: Rows, names: Sequence[str]) -> _Cells:
-    n = len(rows)
-    hashes, bits = np.empty((n, len(names)), dtype=np.uint64), np.empty((n, len(names)))
-    for position, name in enumerate(names):
-        hashes[:, position] = rows.features[name].hash(seed=0).to_numpy()
-        _, inverse, counts = np.unique(hashes[:, position], return_inverse=True, return_counts=True)
-        bits[:, position] = -np.log2(counts[inverse] / n)
-    return _Cells(hashes, bits)
+def _bits(hashes: Hashes) -> Floats:
+    """Return how many bits it tells of each row that it has its cell, shape (n,)."""
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return np.asarray(-np.log2(counts[inverse] / len(hashes)))
 
 
 def _repeats(keys: Hashes) -> Counts:
@@ -96,44 +89,47 @@ def _repeats(keys: Hashes) -> Counts:
 def _rounded(
     rows: Rows,
     names: Sequence[str],
-    numbers: npt.NDArray[np.bool_],
-    cells: _Cells,
+    numbers: Sequence[str],
+    hashes: Hashes,
     first: Counts,
-    needed: float,
     max_difference: float,
     rng: np.random.Generator,
-) -> Counts:
-    """Return the positions of rows of ``first`` that differ from an earlier one in several numbers, by rounding."""
-    values = np.array([rows.features[name].to_numpy() for name, number in zip(names, numbers, strict=True) if number]).T
-    if not values.size or values.shape[1] < 2:
-        return np.empty(0, dtype=np.int64)
-    with np.errstate(all="ignore"):
-        low, high = np.quantile(np.nan_to_num(values), [0.05, 0.95], axis=0)
-        spread = np.where(high > low, (high - low) / 3.29, np.inf)
-        z = values / spread
-    # Columns that hardly vary, and missing numbers, have to be equal.
-    loose = np.isfinite(spread) & (np.abs(z) < 1e12).all(axis=0)
-    if loose.sum() < 2:
-        return np.empty(0, dtype=np.int64)
-    z, gaps = np.nan_to_num(z[:, loose]), np.isnan(values[:, loose])
+) -> tuple[Counts, npt.NDArray[np.bool_], Floats]:
+    """Find rows of ``first`` that differ from an earlier one in several numbers, by rounding.
+
+    Returns:
+        Their positions; which of the p columns have to be equal (text, and numbers that hardly vary); and the others'
+        numbers in units of their spread.
+    """
     tight = np.ones(len(names), dtype=np.bool_)
-    tight[np.flatnonzero(numbers)[loose]] = False
-    others = cells.hashes[:, tight] * (rng.integers(1, 2**63, size=int(tight.sum()), dtype=np.uint64) | np.uint64(1))
-    key = others.sum(axis=1, dtype=np.uint64)
-    key += gaps @ rng.integers(1, 2**63, size=z.shape[1], dtype=np.uint64)
-    bits = cells.bits[:, tight].sum(axis=1) + _bits_near(z, max_difference)
-    surprising = first[bits[first] >= needed]
+    scaled = []
+    for name in numbers:
+        values = rows.features[name].to_numpy()
+        low, high = np.quantile(np.nan_to_num(values), [0.05, 0.95])
+        spread = (high - low) / SPREAD_OF_NORMAL
+        if spread > 0 and np.isfinite(spread) and np.nanmax(np.abs(values)) < MAX_SPREADS * spread:
+            tight[names.index(name)] = False
+            scaled.append(values / spread)
+    if len(scaled) < 2:
+        return np.empty(0, dtype=np.int64), tight, np.empty((len(rows), 0))
+    z = np.array(scaled).T
+    key = (hashes[:, tight] * _odd(rng, int(tight.sum()))).sum(axis=1, dtype=np.uint64)
+    key += (np.isnan(z) * _odd(rng, z.shape[1])).sum(axis=1, dtype=np.uint64)
+    z = np.nan_to_num(z)
     found = [np.empty(0, dtype=np.int64)]
     for _ in range(OFFSETS):
-        cell = np.floor(z[surprising] / (GRID * max_difference) + rng.random(z.shape[1])).astype(np.int64)
-        grid = cell.view(np.uint64) @ rng.integers(1, 2**63, size=z.shape[1], dtype=np.uint64) + key[surprising]
+        cells = np.floor(z[first] / (GRID * max_difference) + rng.random(z.shape[1])).astype(np.int64)
+        grid = (cells.view(np.uint64) * _odd(rng, z.shape[1])).sum(axis=1, dtype=np.uint64) + key[first]
         order = np.argsort(grid, kind="stable")
         for step in range(1, NEIGHBOURS + 1):
             same = np.flatnonzero(grid[order[step:]] == grid[order[:-step]])
-            one, other = surprising[order[same]], surprising[order[same + step]]
-            near = (np.abs(z[one] - z[other]) <= max_difference).all(axis=1)
-            found.append(other[near])
-    return np.unique(np.concatenate(found))
+            one, other = first[order[same]], first[order[same + step]]
+            found.append(other[(np.abs(z[one] - z[other]) <= max_difference).all(axis=1)])
+    return np.unique(np.concatenate(found)), tight, z
+
+
+def _odd(rng: np.random.Generator, size: int) -> Hashes:
+    return rng.integers(1, 2**63, size=size, dtype=np.uint64) | np.uint64(1)
 
 
 def _bits_near(z: Floats, max_difference: float) -> Floats:

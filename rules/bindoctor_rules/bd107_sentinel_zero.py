@@ -1,14 +1,15 @@
 """Zeros that stand apart from all other values of a column, as a missing value written as 0 does."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bindoctor import ColumnProfile, Confidence, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._missing import with_imputer
 from bindoctor_rules._spread import Counts, Floats, counted_values, quantiles
-from bindoctor_rules._wording import counted
+from bindoctor_rules._wording import counted, listed
 
 LOWEST_STEPS = 10
 MAX_BY_CHANCE = 0.01
@@ -105,42 +106,47 @@ def sentinel_zero(
         apart = _apart(column, profile, max_near, max_piled, min_skew, min_distinct, min_steps)
         if apart and apart.zeros >= min_zeros and apart.share <= max_share and apart.gap >= min_gap:
             found[column.name] = apart
-    honest = _zero_with_an_honest_zero(profile, tuple(found), min_gap)
-    for name, apart in found.items():
-        if name in honest:
-            continue
-        column = profile.columns[name]
-        clear = apart.gap >= min_clear_gap
-        edge = "below" if apart.nearest > 0 else "above"
-        known = recipe.data.missing_values.get(name, ())
-        yield Finding(
-            f"'{name}' is 0 in {apart.zeros} of {counted(profile.labelled, 'row')} and nowhere else {edge} "
-            f"{apart.nearest:.6g}, as if 0 stood for a missing value",
-            Where("column", name),
-            {
-                "zeros": apart.zeros,
-                "share": apart.share,
-                "nearest": apart.nearest,
-                "gap": apart.gap,
-                "min_zeros": min_zeros,
-                "max_share": max_share,
-                "min_distinct": min_distinct,
-                "min_gap": min_gap,
-                "min_clear_gap": min_clear_gap,
-                "min_steps": min_steps,
-                "max_near": max_near,
-                "max_piled": max_piled,
-                "min_skew": min_skew,
-            },
-            (
-                Fix(
-                    f"Read 0 in '{name}' as missing",
-                    with_imputer({f"data.missing-values.{name}": [*known, "0"]}, column, recipe),
-                ),
-            ),
-            Confidence.MEDIUM if clear else Confidence.LOW,
-            None if clear else Severity.NOTE,
-        )
+    for name in _zero_with_an_honest_zero(profile, tuple(found), min_gap):
+        del found[name]
+    limits = {
+        "min_zeros": min_zeros,
+        "max_share": max_share,
+        "min_distinct": min_distinct,
+        "min_gap": min_gap,
+        "min_clear_gap": min_clear_gap,
+        "min_steps": min_steps,
+        "max_near": max_near,
+        "max_piled": max_piled,
+        "min_skew": min_skew,
+    }
+    clear = {name: apart for name, apart in found.items() if apart.gap >= min_clear_gap}
+    if clear:
+        yield _finding(clear, profile, recipe, limits)
+    if len(clear) < len(found):
+        unclear = {name: apart for name, apart in found.items() if name not in clear}
+        yield replace(_finding(unclear, profile, recipe, limits), confidence=Confidence.LOW, severity=Severity.NOTE)
+
+
+def _finding(found: Mapping[str, Apart], profile: Profile, recipe: Recipe, limits: Mapping[str, float]) -> Finding:
+    names = list(found)
+    most = max(found.values(), key=lambda apart: apart.zeros)
+    rows = counted(profile.labelled, "row")
+    if len(names) == 1:
+        edge = "below" if most.nearest > 0 else "above"
+        message = f"'{names[0]}' is 0 in {most.zeros} of {rows} and nowhere else {edge} {most.nearest:.6g}"
+    else:
+        message = f"{listed(names)} are 0 in up to {most.zeros} of {rows} and far from 0 in all others"
+    edits: Mapping[str, Any] = {
+        f"data.missing-values.{name}": [*recipe.data.missing_values.get(name, ()), "0"] for name in names
+    }
+    return Finding(
+        f"{message}, as if 0 stood for a missing value",
+        Where("column", names[0]) if len(names) == 1 else Where("recipe", "data.missing-values"),
+        {"columns": {name: asdict(apart) for name, apart in found.items()}, **limits},
+        (Fix(f"Read 0 in {listed(names)} as missing", with_imputer(edits, profile.columns[names[0]], recipe)),),
+        Confidence.MEDIUM,
+        columns=tuple(names),
+    )
 
 
 def _apart(

@@ -133,6 +133,7 @@ def _finding(
         fixes,
         Confidence.HIGH if leak else Confidence.MEDIUM,
         Severity.ERROR if leak else Severity.NOTE if seen else None,
+        columns=tuple(names) if len(names) > 1 else (),
     )
 
 

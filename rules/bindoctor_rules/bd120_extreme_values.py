@@ -16,6 +16,7 @@ from bindoctor import (
     Fix,
     Profile,
     Recipe,
+    RowList,
     Severity,
     Table,
     Where,
@@ -26,7 +27,7 @@ from bindoctor_rules._far_rows import rows_with
 from bindoctor_rules._missing import with_imputer
 from bindoctor_rules._outside import Limits, Outside, outside_values
 from bindoctor_rules._spread import Floats, codes_of
-from bindoctor_rules._wording import counted
+from bindoctor_rules._wording import counted, listed
 
 SIDES = 3
 
@@ -116,27 +117,37 @@ def extreme_values(
         max_share,
         max_by_chance,
     )
-    for column in profile.numbers:
-        if column.distinct < min_distinct or column.name in recipe.features.clip:
-            continue
-        outside = outside_values(column, limits, SIDES * len(profile.numbers))
-        if outside is None:
-            continue
-        yield Finding(
-            f"{outside.count} of {counted(column.count, 'value')} of '{column.name}' "
-            f"{'lies' if outside.count == 1 else 'lie'} at least {outside.reach:.0f} interquartile ranges beyond the "
-            f"quartiles, apart from all others ({_ends(outside)})",
-            Where("column", column.name),
-            {
-                **asdict(outside),
-                **asdict(limits),
-                "min_distinct": min_distinct,
-            },
-            tuple(_fixes(column, outside, recipe)),
-            Confidence.MEDIUM,
-            Severity.NOTE if recipe.model.kind == "gradient-boosting" else None,
-            rows_with(profile, column.name, partial(_far, column=column, outside=outside)),
-        )
+    numbers = profile.numbers
+    found: dict[str, Outside] = {}
+    for column in numbers:
+        if column.distinct >= min_distinct and column.name not in recipe.features.clip:
+            outside = outside_values(column, limits, SIDES * len(numbers))
+            if outside:
+                found[column.name] = outside
+    if not found:
+        return
+    names = list(found)
+    count, reach = sum(one.count for one in found.values()), min(one.reach for one in found.values())
+    ends = f" ({_ends(found[names[0]])})" if len(found) == 1 else ""
+    cells = profile.columns[names[0]].count if len(found) == 1 else sum(profile.columns[name].count for name in names)
+    rows = [
+        rows_with(profile, name, partial(_far, column=profile.columns[name], outside=found[name])) for name in names
+    ]
+    yield Finding(
+        f"{count} of {counted(cells, 'value')} of {listed(names)} {'lies' if count == 1 else 'lie'} at least "
+        f"{reach:.0f} interquartile ranges beyond the quartiles, apart from all others{ends}",
+        Where("column", names[0]) if len(names) == 1 else Where("recipe", "data.limits"),
+        {
+            "outside": {name: asdict(outside) for name, outside in found.items()},
+            **asdict(limits),
+            "min_distinct": min_distinct,
+        },
+        tuple(_fixes(found, profile, recipe)),
+        Confidence.MEDIUM,
+        Severity.NOTE if recipe.model.kind == "gradient-boosting" else None,
+        RowList.of(np.unique(np.concatenate([one.numbers for one in rows]))),
+        columns=tuple(names),
+    )
 
 
 def _far(values: Floats, *, column: ColumnProfile, outside: Outside) -> npt.NDArray[np.bool_]:
@@ -149,17 +160,19 @@ def _ends(outside: Outside) -> str:
     return f"the others {' and '.join(part for part in (start, end) if part)}"
 
 
-def _fixes(column: ColumnProfile, outside: Outside, recipe: Recipe) -> Iterator[Fix]:
-    name = column.name
-    within: Mapping[str, Any] = {f"data.limits.{name}": [outside.low, outside.high]}
-    if name not in recipe.data.limits:
-        yield Fix(f"Read values of '{name}' beyond the others as missing", with_imputer(within, column, recipe))
-    share = outside.count / column.count
-    edge = max(0.01, math.ceil(100 * (share + 0.005)) / 100)
-    quantile_range = [edge if outside.low is not None else 0.0, 1 - edge if outside.high is not None else 1.0]
-    yield Fix(
-        f"Move them to the quantiles {quantile_range[0]:g} and {quantile_range[1]:g} of the training rows",
-        {f"features.clip.{name}": quantile_range},
-    )
+def _fixes(found: Mapping[str, Outside], profile: Profile, recipe: Recipe) -> Iterator[Fix]:
+    names = listed(list(found))
+    if not set(found) & set(recipe.data.limits):
+        within: Mapping[str, Any] = {f"data.limits.{name}": [one.low, one.high] for name, one in found.items()}
+        imputed = with_imputer(within, profile.columns[next(iter(found))], recipe)
+        yield Fix(f"Read values of {names} beyond the others as missing", imputed)
+    moved = {f"features.clip.{name}": _quantiles(profile.columns[name], outside) for name, outside in found.items()}
+    yield Fix(f"Move values of {names} into the range of the training rows' inner quantiles", moved)
     if recipe.features.scale in ("none", "standard", "minmax"):
         yield Fix("Scale by median and interquartile range", {"features.scale": "robust"})
+
+
+def _quantiles(column: ColumnProfile, outside: Outside) -> list[float]:
+    """Return the quantiles that leave the outside values out, on the sides where there are any."""
+    edge = max(0.01, math.ceil(100 * (outside.count / column.count + 0.005)) / 100)
+    return [edge if outside.low is not None else 0.0, 1 - edge if outside.high is not None else 1.0]
