@@ -94,9 +94,12 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
         return None
     if layout.header and len(names) > 1 and layout.names[-1] and (frame[ends[0]] == layout.names[-1]).any():
         return None if _headers(text, layout) else frame
-    # Polars fills short rows with nulls and, reading some columns only, cuts long ones, all in silence. Without quotes
-    # the number of delimiters tells, unless a long row makes up for a short one: that ends with a null.
-    if b'"' not in text and not frame[ends[-1]].null_count():
+    # Polars fills short rows with nulls in silence; long ones it refuses, unless it reads some columns only. So a row
+    # of another length ends with a null, or stands in a block with another number of delimiters.
+    complete, whole = not frame[ends[-1]].null_count(), wanted == names
+    if whole and complete:
+        return frame
+    if (whole or complete) and b'"' not in text:
         delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
         return frame if delimiters == frame.height * (len(names) - 1) else None
     fields = row_shapes(text, layout.delimiter).fields
@@ -160,7 +163,7 @@ def _check_quotes(block: bytes, delimiter: str) -> None:
 
 def _headers(lines: bytes, layout: Layout) -> list[int]:
     """Return where lines start that are the header line once more."""
-    if not layout.header_line or len(layout.columns) == 1:
+    if not layout.header_line or len(layout.columns) == 1 or layout.header_line not in lines:
         return []
     return [found.start() for found in re.finditer(rb"(?m)^%s\r?$" % re.escape(layout.header_line), lines)]
 
