@@ -39,12 +39,13 @@ def unstratified_split(
     parts: Parts | None = None,
     *,
     min_share: float = 0.2,
-    max_swing: float = 0.1,
+    max_swing: float = 0.3,
 ) -> Iterator[Finding]:
     """A class is rare, and the random split does not keep its share the same in every part.
 
     The rare rows that land in the part kept back follow the hypergeometric distribution; the message gives its mean and
-    1.96 standard deviations. Where that swing is at most `max_swing` of the mean the finding is a note. Of more than
+    1.96 standard deviations. Where that swing is at most `max_swing` of the mean (31 rare rows kept back, or more) the
+    finding is a note: the share is about right by chance, and a stratified split only makes it exact. Of more than
     two classes the rarest is held against `min_share` of twice its even share, as in class-imbalance.
 
     ## Why it matters

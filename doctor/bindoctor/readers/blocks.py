@@ -94,14 +94,14 @@ def _frame(text: bytes, layout: Layout, columns: Sequence[str] | None) -> pl.Dat
         return None
     if layout.header and len(names) > 1 and layout.names[-1] and (frame[ends[0]] == layout.names[-1]).any():
         return None if _headers(text, layout) else frame
-    # Polars refuses long rows and fills short ones with nulls in silence: a last field in every row proves them whole.
-    # Reading some columns only, it cuts long rows in silence too; then, without quotes, the number of delimiters tells.
-    if not frame[ends[-1]].null_count():
-        if wanted == names:
-            return frame
-        if b'"' not in text:
-            delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
-            return frame if delimiters == frame.height * (len(names) - 1) else None
+    # Polars fills short rows with nulls in silence; long ones it refuses, unless it reads some columns only. So a row
+    # of another length ends with a null, or stands in a block with another number of delimiters.
+    complete, whole = not frame[ends[-1]].null_count(), wanted == names
+    if whole and complete:
+        return frame
+    if (whole or complete) and b'"' not in text:
+        delimiters = count(np.frombuffer(text, dtype=np.uint8), ord(layout.delimiter))
+        return frame if delimiters == frame.height * (len(names) - 1) else None
     fields = row_shapes(text, layout.delimiter).fields
     return frame if len(fields) == frame.height and (fields == len(names)).all() else None
 
@@ -163,7 +163,7 @@ def _check_quotes(block: bytes, delimiter: str) -> None:
 
 def _headers(lines: bytes, layout: Layout) -> list[int]:
     """Return where lines start that are the header line once more."""
-    if not layout.header_line or len(layout.columns) == 1:
+    if not layout.header_line or len(layout.columns) == 1 or layout.header_line not in lines:
         return []
     return [found.start() for found in re.finditer(rb"(?m)^%s\r?$" % re.escape(layout.header_line), lines)]
 

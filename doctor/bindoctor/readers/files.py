@@ -63,12 +63,12 @@ def open_file(path: Path, options: ReadOptions, *, name: str = "", first: Source
     if magic.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return arrow_source(path, name, stream=not magic.startswith(b"ARROW1"))
     if magic.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return _spreadsheet(path, name)
+        return _spreadsheet(path, name, options)
     compression = compression_of(magic)
     if compression == "zip":
         members = zipped_files(path)
         if any(member in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for member in members):
-            return _spreadsheet(path, name)
+            return _spreadsheet(path, name, options)
         if len(members) != 1:
             raise InputError(f"{name}: is a zip archive of {len(members)} files; unpack it and name one of them.")
     return _text_source(ByteStream(path, name, compression), options, first)
@@ -158,7 +158,7 @@ def _is_json(text: str, *, complete: bool) -> bool:
     return inner[end:].lstrip().startswith(":")
 
 
-def _spreadsheet(path: Path, name: str) -> Source:
+def _spreadsheet(path: Path, name: str, options: ReadOptions) -> Source:
     from bindoctor.readers.excel import spreadsheet_source
 
-    return spreadsheet_source(path, name)
+    return spreadsheet_source(path, name, header=options.header)

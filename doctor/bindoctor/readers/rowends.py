@@ -91,14 +91,18 @@ class RowShapes:
 def row_shapes(block: bytes, delimiter: str) -> RowShapes:
     """Return the rows of a block that ends with a line end; blank lines count as rows of one field."""
     data = np.frombuffer(block, dtype=np.uint8)
-    ends = np.flatnonzero(data == NEWLINE)
-    separators = np.flatnonzero(data == ord(delimiter))
-    if b'"' in block:
-        quotes = np.flatnonzero(data == QUOTE)
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-        separators = separators[np.searchsorted(quotes, separators) % 2 == 0]
-    fields = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-    return RowShapes(np.concatenate([[0], ends[:-1] + 1]), ends + 1, fields)
+    if b'"' not in block:
+        ends = np.flatnonzero(data == NEWLINE)
+        fields = np.diff(np.searchsorted(np.flatnonzero(data == ord(delimiter)), ends), prepend=0) + 1
+        return RowShapes(np.concatenate([[0], ends[:-1] + 1]), ends + 1, fields)
+    quote = data == QUOTE
+    places = np.flatnonzero(quote | (data == NEWLINE) | (data == ord(delimiter)))
+    quotes = quote[places]
+    # A running count modulo 256 is odd inside quotes.
+    places = places[~quotes & (np.cumsum(quotes, dtype=np.uint8) % 2 == 0)]
+    lines = np.flatnonzero(data[places] == NEWLINE)
+    ends = places[lines] + 1
+    return RowShapes(np.concatenate([[0], ends[:-1]]), ends, np.diff(lines, prepend=-1))
 
 
 def without_blank_lines(block: bytes, delimiter: str) -> bytes:
