@@ -1,9 +1,10 @@
 """What the rules about odd values and rows, gaps and the order of the file say beyond their own examples."""
 
 import time
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,8 @@ from bindoctor_rules.bd129_split_column import split_column
 from bindoctor_rules.bd130_near_duplicate_rows import near_duplicate_rows
 from bindoctor_rules.bd131_outlier_rows import outlier_rows
 
-Cells = dict[str, Sequence[object]]
+Cells = dict[str, Any]
+Floats = npt.NDArray[np.float64]
 
 RULES = (
     sentinel_zero,
@@ -43,7 +45,7 @@ def ask(rule: Rule, cells: Cells, recipe: Recipe | None = None) -> tuple[Finding
     return findings_in(rule, example("", Table(cells), recipe or Recipe()))
 
 
-def normal(rows: int, seed: int = 0, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+def normal(rows: int, seed: int = 0, mean: float = 0.0, std: float = 1.0) -> Floats:
     return np.random.default_rng(seed).normal(mean, std, size=rows).round(4)
 
 
@@ -89,7 +91,7 @@ def test_a_wide_table_takes_no_time() -> None:
 # Zeros for missing.
 
 
-def measured(rows: int, zeros: int, seed: int = 0) -> np.ndarray:
+def measured(rows: int, zeros: int, seed: int = 0) -> Floats:
     values = np.random.default_rng(seed).normal(70, 12, size=rows).round()
     values[np.random.default_rng(seed + 1).choice(rows, zeros, replace=False)] = 0
     return values
@@ -130,7 +132,7 @@ def test_zeros_above_a_heap_of_negative_numbers_are_found() -> None:
     ],
     ids=["counts", "rain", "spending", "mostly none", "grey levels", "differences"],
 )
-def test_an_honest_zero_is_left_alone(values: np.ndarray) -> None:
+def test_an_honest_zero_is_left_alone(values: Floats) -> None:
     assert ask(sentinel_zero, {"x": values, "y": labels(500)}) == ()
 
 
@@ -205,7 +207,7 @@ def test_few_rows_are_sorted_by_chance() -> None:
 # Far-out values and rows.
 
 
-def planted(values: np.ndarray, share: float, *, sides: int = 1, seed: int = 5) -> tuple[np.ndarray, list[int]]:
+def planted(values: Floats, share: float, *, sides: int = 1, seed: int = 5) -> tuple[Floats, list[int]]:
     """Move a share of the values to about 15 standard deviations, to one side or to both."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(values), max(round(share * len(values)), 1), replace=False))
@@ -226,7 +228,7 @@ def planted(values: np.ndarray, share: float, *, sides: int = 1, seed: int = 5) 
     ],
     ids=["normal", "uniform", "counts", "two humps"],
 )
-def test_values_moved_far_out_are_found_and_listed(values: np.ndarray, sides: int) -> None:
+def test_values_moved_far_out_are_found_and_listed(values: Floats, sides: int) -> None:
     moved, rows = planted(values, 0.02, sides=sides)
     (finding,) = ask(extreme_values, {"x": moved, "z": normal(500, 3), "y": labels(500)})
     assert finding.rows is not None
@@ -251,7 +253,7 @@ def test_far_out_values_in_many_rows_are_all_listed() -> None:
     ],
     ids=["lognormal", "exponential", "Pareto", "Cauchy", "mostly zero"],
 )
-def test_a_heavy_tail_holds_no_isolated_values(values: np.ndarray) -> None:
+def test_a_heavy_tail_holds_no_isolated_values(values: Floats) -> None:
     assert ask(extreme_values, {"x": values.round(6), "y": labels(800)}) == ()
 
 
@@ -297,7 +299,7 @@ def test_isolated_values_do_not_depend_on_the_unit(seed: int) -> None:
 
 def test_a_row_that_breaks_how_columns_go_together_is_far() -> None:
     size = normal(300, mean=100, std=10)
-    cells: dict[str, np.ndarray] = {
+    cells: dict[str, Floats] = {
         "height": size,
         "arm": size * 0.8 + normal(300, 1, std=0.8),
         "leg": size * 0.9 + normal(300, 2, std=0.8),
@@ -309,7 +311,7 @@ def test_a_row_that_breaks_how_columns_go_together_is_far() -> None:
 
 
 def test_rows_moved_far_out_in_one_column_are_far_rows() -> None:
-    cells: dict[str, np.ndarray] = {f"x{j}": normal(500, seed=j) for j in range(10)}
+    cells: dict[str, Floats] = {f"x{j}": normal(500, seed=j) for j in range(10)}
     cells["x3"], rows = planted(cells["x3"], 0.02)
     (finding,) = ask(outlier_rows, {**cells, "y": labels(500)})
     assert finding.rows is not None
