@@ -265,7 +265,8 @@ def test_a_code_for_missing_is_no_extreme_value() -> None:
 
 def test_a_fix_that_reads_extremes_as_missing_leaves_the_others() -> None:
     moved, rows = planted(normal(300, mean=10), 0.02)
-    table = Table({"x": moved, "y": labels(300)})
+    cells: Cells = {"x": moved, "y": labels(300)}
+    table = Table(cells)
     (finding,) = findings_in(extreme_values, example("", table, Recipe()))
     fixed = Recipe().edited(finding.fixes[0].edits)
     dataset = evidence_of(example("", table, fixed)).dataset
@@ -417,7 +418,8 @@ def test_equal_rows_are_left_to_another_rule() -> None:
 def test_grids_do_not_separate_rounded_rows() -> None:
     x = np.random.default_rng(3).normal(size=(300, 12))
     both = np.vstack([x, x[:40].round(3)])
-    evidence = evidence_of(example("", Table({f"x{j}": both[:, j] for j in range(12)} | {"y": labels(340)}), Recipe()))
+    cells: Cells = {f"x{j}": both[:, j] for j in range(12)}
+    evidence = evidence_of(example("", Table(cells | {"y": labels(340)}), Recipe()))
     assert evidence.profile is not None
     assert evidence.profile.sample is not None
     names = [f"x{j}" for j in range(12)]
