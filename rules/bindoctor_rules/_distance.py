@@ -6,7 +6,7 @@ from bindoctor import ColumnProfile, Profile
 from bindoctor_rules._spread import Floats, counted_values, quantiles
 
 WRAP_FROM, WRAP_TO = 1.5, 4.0
-SHRINKAGE = 0.1
+SHRINKAGE = 0.01
 MAX_ONE_THREAD_PRODUCTS = 262_144
 NORMAL_QUANTILE = 1.6448536269514722
 
@@ -45,8 +45,8 @@ def robust_distances(scores: Floats) -> Floats:
 
     The covariance is that of wrapped scores: unchanged up to 1.5 units, brought back to zero from there to 4 units, so
     that a cell far out counts for nothing (Raymaekers, J., & Rousseeuw, P. J. (2021). Fast robust correlation for
-    high-dimensional data. Technometrics 63(2)). It is shrunk a tenth of the way to its diagonal, so that columns that
-    are nearly sums of others do not blow up rounding.
+    high-dimensional data. Technometrics 63(2)). It is shrunk a hundredth of the way to its diagonal, so that
+    columns that are sums of others do not blow up rounding.
 
     Args:
         scores: robust scores, shape (n, p).

@@ -33,6 +33,8 @@ class Outside:
         count: their cells.
         low: where the others start, None if none of the outside values is below them.
         high: where the others end, None if none is above them.
+        floor: half way from there to the outside values; what is below it is outside. None as ``low``.
+        ceiling: the same above.
         reach: interquartile ranges from the quartiles to the nearest of them.
         ratio: how many times as far from the median the nearest of them is as the furthest of the others.
         by_chance: how many such groups the table's columns are expected to have by chance.
@@ -41,14 +43,16 @@ class Outside:
     count: int
     low: float | None
     high: float | None
+    floor: float | None
+    ceiling: float | None
     reach: float
     ratio: float
     by_chance: float
 
     def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Tell which values of the column are outside."""
-        below = values < (-math.inf if self.low is None else self.low)
-        above = values > (math.inf if self.high is None else self.high)
+        below = values < (-math.inf if self.floor is None else self.floor)
+        above = values > (math.inf if self.ceiling is None else self.ceiling)
         return np.asarray(below | above)
 
 
@@ -108,6 +112,8 @@ def outside_values(column: ColumnProfile, limits: Limits, tests: int) -> Outside
         sum(one.count for one, _ in found),
         median - down[0].rest if down else None,
         median + up[0].rest if up else None,
+        median - _middle(down[0]) if down else None,
+        median + _middle(up[0]) if up else None,
         min((reach for _, reach in found), default=0.0),
         min((one.nearest / one.rest for one, _ in found), default=0.0),
         max((one.by_chance * tests for one, _ in found), default=1.0),
@@ -115,16 +121,24 @@ def outside_values(column: ColumnProfile, limits: Limits, tests: int) -> Outside
     together = _together(above, below).accepted(rows, limits, tests) if low < median < high else None
     if together and together[0].count > apart.count:
         one, reach = together
-        edges = median - one.rest * (median - low), median + one.rest * (high - median)
+        floor, ceiling = median - _middle(one) * (median - low), median + _middle(one) * (high - median)
+        start, end = float(values[np.searchsorted(values, floor)]), float(values[np.searchsorted(values, ceiling) - 1])
+        is_below, is_above = values[0] < floor, values[-1] > ceiling
         return Outside(
             one.count,
-            edges[0] if values[0] < edges[0] else None,
-            edges[1] if values[-1] > edges[1] else None,
+            start if is_below else None,
+            end if is_above else None,
+            floor if is_below else None,
+            ceiling if is_above else None,
             reach,
             one.nearest / one.rest,
             one.by_chance * tests,
         )
     return apart if found else None
+
+
+def _middle(group: Isolated) -> float:
+    return (group.rest + group.nearest) / 2
 
 
 def _upper(values: Floats, counts: Counts, low: float, median: float, high: float) -> _Side:

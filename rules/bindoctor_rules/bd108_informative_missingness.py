@@ -159,7 +159,9 @@ def _indicator(column: ColumnProfile, profile: Profile) -> Indicator | None:
     best = 1 if len(rows) == 2 else int(auc.argmax())
     pooled = missing.sum() / rows.sum()
     error = math.sqrt(pooled * (1 - pooled) * (1 / rows[best] + 1 / others[best]))
-    z = float(share[best] - share_elsewhere[best]) / error if error > 0 else 0.0
+    # Yates's correction: without it, a handful of rows looks like proof.
+    apart = abs(share[best] - share_elsewhere[best]) - (1 / rows[best] + 1 / others[best]) / 2
+    z = float(apart) / error if error > 0 and apart > 0 else 0.0
     return Indicator(float(auc[best]), profile.classes[best], float(share[best]), float(share_elsewhere[best]), z)
 
 

@@ -87,11 +87,13 @@ def extreme_values(
 
     Measured: 2% of the rows moved to 15 standard deviations in one column after the other, to one side, to both, or
     with a scatter of 2, are found in all 13 columns of the wine data, all 4 of iris, 28 or 29 of 30 of the breast
-    cancer data, and normal, uniform, two-humped and count columns, but not in lognormal and exponential ones, where 15
-    standard deviations are no surprise. In 411 tables there are 54 findings, among them a displacement of 16000 cc
-    (Toyota), a house of the year 0, a height of 57 cm (Davis), the ZIP code 9307 of the Universal Bank and two abalones
-    higher than all others. Silent are the wine, digits and breast cancer data (whose area error has two values 18
-    interquartile ranges out), and what grows with size: populations, budgets, counts of words.
+    cancer data, 8 of 14 digits' pixels (the others are all but always 0), and normal, uniform and count columns; in two
+    humps or with three degrees of freedom not always, and not in lognormal and exponential ones, where 15 standard
+    deviations are no surprise. In 411 tables, on which the thresholds were set, it finds 54 columns of 33, 3 of them
+    planted. Among them are a displacement of 16000 cc (Toyota), a house of the year 0, a height of 57 cm (Davis), the
+    ZIP code 9307 of the Universal Bank and two abalones higher than all others. Silent are the wine, digits and breast
+    cancer data (whose area error has two values 18 interquartile ranges out), and what grows with size: populations,
+    budgets, counts of words.
 
     ## Why it matters
     Such values are misplaced decimal points, other units or defects of a sensor more often than rare cases. One of them
@@ -163,7 +165,7 @@ def _ends(outside: Outside) -> str:
 def _fixes(found: Mapping[str, Outside], profile: Profile, recipe: Recipe) -> Iterator[Fix]:
     names = listed(list(found))
     if not set(found) & set(recipe.data.limits):
-        within: Mapping[str, Any] = {f"data.limits.{name}": [one.low, one.high] for name, one in found.items()}
+        within: Mapping[str, Any] = {f"data.limits.{name}": [one.floor, one.ceiling] for name, one in found.items()}
         imputed = with_imputer(within, profile.columns[next(iter(found))], recipe)
         yield Fix(f"Read values of {names} beyond the others as missing", imputed)
     moved = {f"features.clip.{name}": _quantiles(profile.columns[name], outside) for name, outside in found.items()}
