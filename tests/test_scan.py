@@ -15,7 +15,7 @@ from bindoctor import column_states
 from bindoctor.dataset import Dataset, Table
 from bindoctor.errors import InputError
 from bindoctor.profile import ColumnProfile, Profile
-from bindoctor.readers import memory, table_source
+from bindoctor.readers import frames, table_source
 from bindoctor.recipe import Data, Recipe
 from bindoctor.scan import ScanState, plan_of, scan
 from bindoctor.selection import Chunk, select
@@ -125,7 +125,7 @@ def test_a_scan_in_batches_equals_a_scan_at_once(monkeypatch: pytest.MonkeyPatch
     }
 
     at_once = profile_of(frame)
-    monkeypatch.setattr(memory, "PIECE_ROWS", 1000)
+    monkeypatch.setattr(frames, "PIECE_ROWS", 1000)
     in_batches = profile_of(frame)
     assert in_batches.row_digest == at_once.row_digest
     assert in_batches.columns["level"] == at_once.columns["level"]
