@@ -1,13 +1,9 @@
 """Opens files as streams of bytes: decompressed, and in UTF-8 where the encoding says how to get there."""
 
-import bz2
 import codecs
-import gzip
 import hashlib
-import lzma
 import os
 import sys
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,7 +117,7 @@ class ByteStream:
         try:
             with _open(self.path, self.compression) as stream:
                 yield stream
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, DamagedError) as error:
+        except (EOFError, zlib.error, DamagedError) as error:
             raise InputError(
                 f"{self.name}: the {self.compression} file is cut off or damaged ({error}); get it anew."
             ) from None
@@ -153,6 +149,8 @@ def zipped_files(path: Path) -> list[str]:
     Raises:
         InputError: the archive is damaged.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             return [item.filename for item in archive.infolist() if not item.is_dir()]
@@ -162,18 +160,33 @@ def zipped_files(path: Path) -> list[str]:
 
 @contextmanager
 def _open(path: Path, compression: Compression) -> Iterator[IO[bytes]]:
+    """Open a file decompressed; each library is imported only when it is needed."""
     if compression == "gzip":
+        import gzip
+
         with gzip.open(path, "rb") as stream:
             yield cast(IO[bytes], stream)
     elif compression == "bz2":
+        import bz2
+
         with bz2.open(path, "rb") as stream:
             yield cast(IO[bytes], stream)
     elif compression == "xz":
-        with lzma.open(path, "rb") as stream:
-            yield cast(IO[bytes], stream)
+        import lzma
+
+        try:
+            with lzma.open(path, "rb") as stream:
+                yield cast(IO[bytes], stream)
+        except lzma.LZMAError as error:
+            raise DamagedError(str(error)) from None
     elif compression == "zip":
-        with zipfile.ZipFile(path) as archive, archive.open(zipped_files(path)[0]) as member:
-            yield member
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(zipped_files(path)[0]) as member:
+                yield member
+        except zipfile.BadZipFile as error:
+            raise DamagedError(str(error)) from None
     elif compression == "zstd":
         if sys.version_info >= (3, 14):
             from compression import zstd
