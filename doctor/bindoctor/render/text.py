@@ -1,6 +1,5 @@
 """The report on a terminal."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bindoctor.findings import Aim, Finding, Severity
-from bindoctor.recipe import Change
+from bindoctor.recipe import Change, toml_value
 from bindoctor.report import Report
 from bindoctor.treatment import Treatment, Trial
 
@@ -191,7 +190,7 @@ def _number(values: Mapping[str, float], name: str) -> str:
 
 
 def _value(value: object) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))
+    return printable(toml_value(value))
 
 
 def _summary(report: Report) -> Iterable[Text]:
