@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.recipe import Dates, Derived, update_document
+from bindoctor.recipe import Dates, Derived, toml_value, update_document
 
 NAMES = st.text(min_size=1)
 EDITS = st.fixed_dictionaries(
@@ -67,6 +67,13 @@ def test_a_recipe_survives_toml_there_and_back(edits: dict[str, object]) -> None
 def test_a_recipe_survives_json_there_and_back(edits: dict[str, object]) -> None:
     recipe = Recipe().edited(edits)
     assert msgspec.json.decode(msgspec.json.encode(recipe), type=Recipe) == recipe
+
+
+@given(EDITS)
+def test_a_value_is_shown_as_toml_reads_it(edits: dict[str, object]) -> None:
+    recipe = Recipe().edited(edits)
+    lines = [f"{change.path} = {toml_value(change.after)}" for change in Recipe().changes(recipe)]
+    assert Recipe.from_dict(tomllib.loads("\n".join(lines))) == recipe
 
 
 @settings(deadline=None)

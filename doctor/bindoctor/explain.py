@@ -1,14 +1,12 @@
 """Writes the pages of rules from their docstrings and their examples, which are executed."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from bindoctor.errors import InputError
 from bindoctor.findings import Aim, Finding, Fix
-from bindoctor.recipe import Recipe
+from bindoctor.recipe import Recipe, toml_value
 from bindoctor.registry import discover
 from bindoctor.rules import Example, Rule
 from bindoctor.testing import findings_in
@@ -116,7 +114,7 @@ def _body(rule: Rule, level: int) -> list[str]:
             "| option | default |",
             "|---|---|",
         ]
-        lines += [f"| `{option.name}` | `{_toml(option.default)}` |" for option in rule.options]
+        lines += [f"| `{option.name}` | `{toml_value(option.default)}` |" for option in rule.options]
     lines += ["", f"{heading} Examples"]
     shown: set[str] = set()
     for situation in rule.flags:
@@ -146,21 +144,11 @@ def _headline(rule: Rule, finding: Finding) -> str:
 
 def _diff(fix: Fix, recipe: Recipe) -> str:
     lines = [
-        f"  {sign}{change.path} = {_toml(value)}"
+        f"  {sign}{change.path} = {toml_value(value)}"
         for change in recipe.changes(recipe.edited(fix.edits))
         for sign, value in (("-", change.before), ("+", change.after))
     ]
     return "\n".join(["  ```diff", *lines, "  ```"]) if lines else ""
-
-
-def _toml(value: Any) -> str:
-    """Write a setting's value as TOML would; tables inline."""
-    if isinstance(value, dict):
-        inside = ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items())
-        return f"{{ {inside} }}" if inside else "{}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_toml(entry) for entry in value)}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _number(rule: Rule) -> str:

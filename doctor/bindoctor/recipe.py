@@ -1,6 +1,7 @@
 """The recipe: everything about a training that is not data, as one frozen value, with TOML both ways."""
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -378,6 +379,19 @@ def update_document(document: MutableMapping[str, Any], recipe: Recipe) -> None:
         tables = document.setdefault("recipe", tomlkit.table(is_super_table=True))
         table = tables.setdefault(section, tomlkit.table())
         table[key] = _inline(change.after)
+
+
+def toml_value(value: Any) -> str:
+    """Return a setting's value as TOML writes it on one line; "null" for an entry that is not there."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{toml_value(key)} = {toml_value(entry)}" for key, entry in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(toml_value(entry) for entry in value)}]"
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    # TOML escapes as JSON does, and one character more.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _inline(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """The report on a terminal."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Severity
-from bindoctor.recipe import Change
+from bindoctor.recipe import Change, toml_value
 from bindoctor.report import PartSummary, Report
 from bindoctor.treatment import Treatment, Trial
 
@@ -261,7 +260,7 @@ def _number(values: Mapping[str, float], name: str) -> str:
 
 
 def _value(value: object) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))
+    return printable(toml_value(value))
 
 
 def _summary(report: Report) -> Iterable[RenderableType]:
