@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bindoctor.compare import compare_parts
 from bindoctor.decide import cross_decided
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Finding
@@ -63,10 +64,14 @@ class Course:
         """Return what is known about a setup: the scan of the rows it selects, and its first repeat's run."""
         recipe = attempt.recipe
         known = self._evidence
-        if known.recipe != recipe and known.dataset is not None:
+        dataset = known.dataset
+        if known.recipe != recipe and dataset is not None:
             same_rows = known.recipe is not None and known.recipe.data == recipe.data
-            profile = known.profile if same_rows and known.profile else scan(known.dataset, recipe)
-            known = known.after(recipe, profile)
+            if same_rows and known.profile:
+                known = known.after(recipe, known.profile, known.parts)
+            else:
+                profile = scan(dataset, recipe)
+                known = known.after(recipe, profile, compare_parts(dataset, recipe, profile))
         run = attempt.runs[0]
         return replace(known, history=run.history, predictions=cross_decided(run.predictions, recipe.decide))
 
