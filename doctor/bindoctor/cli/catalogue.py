@@ -3,7 +3,6 @@
 import sys
 
 import click
-from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
@@ -44,6 +43,9 @@ def show_rule(name: str) -> int:
         raise InputError(f"the examples of {rule.code} cannot be executed: {error}.") from error
     out = console(sys.stdout)
     if out.is_terminal:
+        # A tenth of a second to import, for one command.
+        from rich.markdown import Markdown
+
         out.print(Markdown(text))
     else:
         click.echo(text)
