@@ -16,6 +16,7 @@ ONLY_TEXT = Table(
 @rule(
     "BD101",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example("3% positives", counts(no=970, yes=30), Recipe(), says="'yes' is 3.0% of 1000 rows (30)"),
         example("numbers beside text", MIXED, Recipe(), says="'yes' is 10.0% of 100 rows (10)"),

@@ -9,6 +9,7 @@ from bindoctor_rules._imbalance import MIN_RARE_ROWS, MIN_RARE_VALIDATION_ROWS, 
 @rule(
     "BD102",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example("12 positives", counts(no=988, yes=12), Recipe(), says="'yes' has 12 rows, about 2.4 of them"),
         example(

@@ -20,6 +20,7 @@ INCOMES = Table(
 @rule(
     "BD104",
     severity=Severity.NOTE,
+    scans=("cells",),
     flags=[
         example("incomes", INCOMES, Recipe(), says="'income' and 'change' have a heavy tail (skew up to"),
         example(

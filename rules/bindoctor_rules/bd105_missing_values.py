@@ -27,6 +27,7 @@ FILLED = {"features.impute": "median", "features.indicators": True}
 @rule(
     "BD105",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example(
             "ages", AGES, Recipe(), says="1 number column has missing cells (20 of 100 in 'age'), and features.impute"

@@ -39,6 +39,7 @@ NO_GUARANTOR = Table({"guarantor": ["none" if i % 4 else "parent" for i in range
 @rule(
     "BD106",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example(
             "question marks",

@@ -13,6 +13,7 @@ FAULTS = Table({"fault": [int(i < 5) for i in range(500)], "y": ["bad" if i < 10
 @rule(
     "BD109",
     severity=Severity.NOTE,
+    scans=("cells",),
     flags=[
         example(
             "one value", Table({"country": ["NL"] * 200, "y": CLASSES}), Recipe(), says="'country' holds one value"

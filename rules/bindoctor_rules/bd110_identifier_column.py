@@ -11,6 +11,7 @@ CUSTOMERS = Table({"customer": [f"C-{i * 7919 % 100_003:06}" for i in range(100)
 @rule(
     "BD110",
     severity=Severity.WARNING,
+    scans=("cells",),
     root=True,
     flags=[
         example(

@@ -28,6 +28,7 @@ AGES = Table({"age": ["?" if i % 10 == 0 else 20 + i * 37 % 60 for i in range(12
 @rule(
     "BD111",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example("three rows a town", TOWNS, Recipe(), says="'town' (40 levels in 120 rows)"),
         example("many levels, though each has rows", SHOPS, Recipe(), says="'shop' (51 levels in 1020 rows)"),

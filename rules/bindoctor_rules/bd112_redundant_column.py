@@ -32,6 +32,7 @@ REGIONS = Table({"region": [i % 4 for i in range(100)], "name": ["NESW"[i % 4] f
 @rule(
     "BD112",
     severity=Severity.NOTE,
+    scans=("cells", "correlations", "pairs", "sample"),
     flags=[
         example("two units of one length", LENGTHS, Recipe(), says="'feet' repeats 'metres' (|r| of at least 0.99)"),
         example("a code and its name", REGIONS, Recipe(), says="'name' repeats 'region' (values one to one)"),

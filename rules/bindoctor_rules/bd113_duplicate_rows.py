@@ -31,6 +31,7 @@ COARSE = Table(
 @rule(
     "BD113",
     severity=Severity.WARNING,
+    scans=("cells", "repeats"),
     flags=[
         example("five rows twice", TWICE, Recipe(), says="5 of 100 rows repeat an earlier row, features and target"),
         example(

@@ -56,6 +56,7 @@ STRONG = Table({"x": [bought * 30 + i * 37 % 53 / 1.01 for i, bought in enumerat
 @rule(
     "BD115",
     severity=Severity.ERROR,
+    scans=("cells", "sample"),
     root=True,
     flags=[
         example(

@@ -18,6 +18,7 @@ QUESTION_MARKS = Table({"age": ["?" if i % 25 == 3 else 20 + i * 37 % 53 for i i
 @rule(
     "BD117",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example(
             "a word among weights",

@@ -42,6 +42,7 @@ DISTINCT = Table({"job": [("nurse", "night nurse", "cook")[i * 7 % 11 % 3] for i
 @rule(
     "BD118",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example("capitals", CASES, Recipe(), says="'city' writes one level in several ways: 'Berlin' is also 'berlin'"),
         example(

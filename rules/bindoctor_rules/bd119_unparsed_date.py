@@ -42,6 +42,7 @@ SHORT = Table({"day": [f"{'JFM'[i % 3]}{i * 7 % 28}" for i in range(200)], "y": 
 @rule(
     "BD119",
     severity=Severity.NOTE,
+    scans=("cells", "sample"),
     flags=[
         example(
             "days as levels",

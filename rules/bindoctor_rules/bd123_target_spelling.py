@@ -38,6 +38,7 @@ THREE = Table({"y": ["a", "b", "c"] * 20}, positive="a")
 @rule(
     "BD123",
     severity=Severity.ERROR,
+    scans=(),
     flags=[
         example("capitals", CASES, Recipe(), says="'no' is also written 'NO', 'yes' is also written 'Yes'"),
         example("decimals", DECIMALS, Recipe(), says="'0' is also written '0.0', '1' is also written '1.0'"),

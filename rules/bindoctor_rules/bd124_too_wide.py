@@ -17,6 +17,7 @@ TOWNS = Table({"town": [f"t{i * 7 % 40}" for i in range(60)], "x": [i * 37 % 61 
 @rule(
     "BD124",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example("twenty columns, sixty rows", GENES, Recipe(), says="20 inputs for 60 rows"),
         example("levels count as inputs", CODED, Recipe(), says="16 inputs for 60 rows, of 4 columns"),

@@ -50,6 +50,7 @@ SALES = Table({"store_sales": [i * 37 % 211 for i in range(400)], "y": CLASSES})
 @rule(
     "BD125",
     severity=Severity.NOTE,
+    scans=("cells", "sample"),
     flags=[
         example("postal codes", ADDRESSES, Recipe(), says="'zip_code' holds codes (by its name)"),
         example("codes in no order", LIGHT, Recipe(), says="'light' holds codes (its values are in no order"),

@@ -14,6 +14,7 @@ TOWNS = Table({"town": [f"t{i % 40}" for i in range(200)], "y": CLASSES})
 @rule(
     "BD126",
     severity=Severity.NOTE,
+    scans=("cells",),
     flags=[
         example(
             "four jobs of two rows", JOBS, Recipe(), says="4 levels of 'job' have fewer than 10 rows (8 rows in all)"

@@ -52,6 +52,7 @@ MAX_BEHIND_LINEAR = 0.005
 @rule(
     "BD128",
     severity=Severity.NOTE,
+    scans=("cells", "sample"),
     flags=[
         example("debt over income", DEBTS, Recipe(), says="'debt' / 'income'"),
         example("an amount that is high for this customer", PURCHASES, Recipe(), says="its mean by 'customer' alone"),

@@ -17,6 +17,7 @@ VISITS = Table({"customer": [i // 3 for i in range(300)], "y": [i % 30 == 0 for 
 @rule(
     "BD201",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example(
             "3% positives, random holdout", RARE, Recipe(), says="200 rows kept back hold 6 of them, give or take 4"

@@ -55,6 +55,7 @@ VISITS = _visits(0, 60)
 @rule(
     "BD203",
     severity=Severity.ERROR,
+    scans=("cells", "sample"),
     flags=[
         example(
             "four visits of each patient",

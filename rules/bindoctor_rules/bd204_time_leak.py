@@ -64,6 +64,7 @@ class Drift:
 @rule(
     "BD204",
     severity=Severity.WARNING,
+    scans=("cells", "order"),
     flags=[
         example(
             "more sales every month",

@@ -39,6 +39,7 @@ def _spread(score: str, rare: float, common: float) -> float:
 @rule(
     "BD205",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example("300 rows, a fifth kept back", counts(no=220, yes=80), Recipe(), says="60 rows (16 'yes') kept back"),
         example("a thousand rows", counts(no=700, yes=300), Recipe(), says="roc-auc to ±0.073 only"),

@@ -14,6 +14,7 @@ TUNED = Recipe().edited({"decide.threshold": "tuned", "decide.tune-for": "accura
 @rule(
     "BD206",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example(
             "the score is accuracy", RARE, SCORED, says="decide.score is accuracy, and always answering 'no' has 97.0%"

@@ -41,6 +41,7 @@ def _cases(start: int, stop: int, older: float = 0.0, heavier: float = 0.0) -> T
 @rule(
     "BD207",
     severity=Severity.WARNING,
+    scans=("cells", "sample"),
     flags=[
         example(
             "older people",

@@ -14,6 +14,7 @@ WORDS = Table({"town": ["t1", "t2"] * 20, "age": [20 + i if i else "unknown" for
 @rule(
     "BD208",
     severity=Severity.NOTE,
+    scans=("cells",),
     flags=[
         example(
             "two new towns",

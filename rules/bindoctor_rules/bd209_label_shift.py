@@ -9,6 +9,7 @@ from bindoctor import Aim, Finding, Fix, Parts, Profile, Recipe, Severity, Where
 @rule(
     "BD209",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example(
             "balanced for the test",

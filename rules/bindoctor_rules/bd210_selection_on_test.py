@@ -22,6 +22,7 @@ STOPPING = Recipe().edited({"train.patience": 10, "decide.threshold": "tuned"})
 @rule(
     "BD210",
     severity=Severity.ERROR,
+    scans=("cells",),
     flags=[
         example(
             "ten rows in both parts",

@@ -17,6 +17,7 @@ def _table(start: int, stop: int) -> Table:
 @rule(
     "BD211",
     severity=Severity.ERROR,
+    scans=("cells",),
     flags=[
         example(
             "the training data as test data",

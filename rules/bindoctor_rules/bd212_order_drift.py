@@ -46,6 +46,7 @@ SORTED = Table(
 @rule(
     "BD212",
     severity=Severity.NOTE,
+    scans=("cells", "order"),
     flags=[
         example(
             "rising demand",

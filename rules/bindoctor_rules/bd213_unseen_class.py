@@ -9,6 +9,7 @@ from bindoctor_rules._wording import counted, listed
 @rule(
     "BD213",
     severity=Severity.ERROR,
+    scans=("cells",),
     flags=[
         example(
             "a class that training never saw",

@@ -25,6 +25,7 @@ def _weights(profile: Profile, recipe: Recipe) -> int:
 @rule(
     "BD305",
     severity=Severity.NOTE,
+    scans=("cells",),
     flags=[
         example("100 rows, 64 and 32 units", SMALL, Recipe(), says="2305 weights for 80 training rows"),
         example(

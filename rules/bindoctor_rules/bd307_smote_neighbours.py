@@ -13,6 +13,7 @@ FEW = counts(no=500, yes=6)
 @rule(
     "BD307",
     severity=Severity.ERROR,
+    scans=(),
     flags=[
         example(
             "six rare rows", FEW, SMOTE, says="smote needs 6 rows of 'yes' for 5 neighbours, a training part has 4"

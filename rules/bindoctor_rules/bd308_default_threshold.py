@@ -23,6 +23,7 @@ def _shifts(recipe: Recipe) -> list[str]:
 @rule(
     "BD308",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example("3% positives", RARE, Recipe(), says="0.5 although 'yes' is 3.0% of 1000 rows"),
         example("SMOTE", EVEN, Recipe().edited({"resample.method": "smote"}), says="0.5 although smote shifted"),

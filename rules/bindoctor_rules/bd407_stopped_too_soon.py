@@ -17,6 +17,7 @@ MAX_RATE = {"adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "sgd": 0.3}
 @rule(
     "BD407",
     severity=Severity.WARNING,
+    scans=(),
     flags=[
         example("falls by 3% an epoch to the end", EVEN, TWENTY, logged(FALLING, FALLING), says="3.0% an epoch"),
         example("only the training loss is known", EVEN, TWENTY, logged(FALLING), says="the training loss still falls"),

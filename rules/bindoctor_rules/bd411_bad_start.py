@@ -25,6 +25,7 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
 @rule(
     "BD411",
     severity=Severity.WARNING,
+    scans=("cells",),
     flags=[
         example("unscaled inputs", EVEN, Recipe(), logged(FALLING, FALLING, 8.3), says="8.3, 12.0 times the 0.693"),
         example("a rare class", RARE, Recipe(), logged(FALLING, FALLING, 0.7), says="0.7, 5.2 times the 0.135"),

@@ -47,6 +47,7 @@ def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 @rule(
     "BD604",
     severity=Severity.ERROR,
+    scans=(),
     flags=[
         example("noise", EVEN, predictions=NOISE, says="no better than the 0.693 of answering the class shares"),
         example(

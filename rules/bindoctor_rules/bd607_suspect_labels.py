@@ -100,6 +100,7 @@ def _falling(marks: npt.NDArray[np.bool_]) -> Floats:
 @rule(
     "BD607",
     severity=Severity.NOTE,
+    scans=("cells", "sample"),
     flags=[
         example(
             "one label in thirteen turned round",
