@@ -235,6 +235,19 @@ CASES = {
             "data.deduplicate": True,
         },
     ),
+    "no repeated rows, told apart by columns that are dropped and not by the rows' numbers": Case(
+        "numbered.csv",
+        "y",
+        {**PEOPLE, "data.drop": ["kind", *UNUSED], "data.casts.age": "text", "data.deduplicate": True},
+    ),
+    "no numbered rows that contradict each other": Case(
+        "numbered.csv",
+        "y",
+        {**PEOPLE, "data.drop": ["kind", *UNUSED, "income", "city", "job"], "data.conflicts": "majority"},
+    ),
+    "no numbered rows of held-out files": Case(
+        "numbered.csv", "y", {**PEOPLE, "data.drop-overlap": True}, valid="numbered_valid.csv"
+    ),
     "rows without a target": Case("targetless.csv", "y", {**PEOPLE, "data.drop-missing-target": True}),
     "semicolons and an unnamed column": Case("semicolons.csv", "y", {**PEOPLE}),
     "Parquet": Case("people.parquet", "y", {**PEOPLE}),
@@ -407,6 +420,8 @@ def write_data(folder: Path, loan: Path, small_loan: Path) -> None:
     )
     unknown.drop("index").write_csv(folder / "targetless.csv")
     people.tail(40).write_csv(folder / "valid.csv")
+    people.with_row_index("number").write_csv(folder / "numbered.csv")
+    people.tail(40).with_row_index("number").write_csv(folder / "numbered_valid.csv")
     people.head(30).with_columns(pl.col("income").cast(pl.Float64).cast(pl.String)).write_csv(folder / "test.csv")
 
 

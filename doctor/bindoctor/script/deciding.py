@@ -67,12 +67,12 @@ def _selection(plan: Plan) -> Iterator[str]:
     if data.conflicts != "keep":
         yield "table = without_conflicts(table)"
     if data.deduplicate:
-        yield "table = table.drop_duplicates()"
+        yield "table = table[~pd.Series(identity)[table.index].duplicated()]"
     yield "used = table.index[~held_out[table.index]]" if "held_out" in plan.arrays else "used = table.index"
     yield "every_row = features"
     yield "features, labels = features.loc[used], labels[used].astype(int)"
     for name in plan.arrays:
-        if name != "held_out":
+        if name not in ("held_out", "identity"):
             yield f"{name} = {name}[used]"
 
 

@@ -31,13 +31,20 @@ def only_numbers(column):
 }
 
 SELECTING = {
+    "by_value": '''
+def by_value(column):
+    """Return the cells with equal numbers written alike."""
+    numbers = pd.to_numeric(column, errors="coerce") + 0.0
+    return column.mask(np.isfinite(numbers), numbers.astype(str))
+''',
     "without_overlap": '''
 def without_overlap(table):
     """Return the rows that do not stand in the held-out files as well."""
-    rows = pd.util.hash_pandas_object(table, index=False)
+    rows = pd.util.hash_pandas_object(table.drop(columns=NUMBERING), index=False)
     for path in HELD_OUT_FILES:
         features, labels = read_rows(path)[:2]
         held_out = features.assign(**{TARGET: labels}).astype(table.dtypes)
+        held_out = held_out.drop(columns=NUMBERING)
         found = rows.isin(pd.util.hash_pandas_object(held_out, index=False))
         table, rows = table[~found], rows[~found]
     return table
@@ -49,7 +56,8 @@ CONFLICTS = {
     "majority": '''
 def without_conflicts(table):
     """Return of rows with equal features those with the one most frequent label."""
-    features = pd.util.hash_pandas_object(table.drop(columns=TARGET), index=False)
+    cells = table.drop(columns=[TARGET, *NUMBERING])
+    features = pd.util.hash_pandas_object(cells, index=False)
     labels = table[TARGET]
     votes = labels.groupby([features, labels]).transform("size")
     leads = votes == votes.groupby(features).transform("max")
@@ -59,7 +67,8 @@ def without_conflicts(table):
     "drop": '''
 def without_conflicts(table):
     """Return the rows whose features never come with another label."""
-    features = pd.util.hash_pandas_object(table.drop(columns=TARGET), index=False)
+    cells = table.drop(columns=[TARGET, *NUMBERING])
+    features = pd.util.hash_pandas_object(cells, index=False)
     return table[table[TARGET].groupby(features).transform("nunique") == 1]
 ''',
 }

@@ -17,11 +17,11 @@ from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
 from bindoctor.part_names import held_out_rows
 from bindoctor.recipe import Dates, Derived, Recipe
-from bindoctor.selection import select
+from bindoctor.selection import indices_in, select
 from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows
 
 Key = Literal["groups", "times"]
-Array = Literal["groups", "times", "row_weights", "held_out"]
+Array = Literal["groups", "times", "row_weights", "held_out", "identity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,9 @@ class Plan:
 
     @property
     def used(self) -> set[str]:
-        """Return all columns of the file that training looks at."""
+        """Return all columns of the file that training, or the search for repeated rows, looks at."""
+        if self.recipe.data.deduplicate:
+            return set(self.dataset.source.columns)
         split, weight = self.recipe.split, self.recipe.data.weight
         named = {*self.columns, self.dataset.target, split.group, split.time, split.column, weight}
         return named & set(self.dataset.source.columns)
@@ -131,12 +133,14 @@ class Plan:
     def arrays(self) -> tuple[Array, ...]:
         """Return what is read of each row beside features and label."""
         weights: tuple[Array, ...] = () if self.rows.weights is None else ("row_weights",)
-        return (*self.keys, *weights, *(() if self.rows.held_out is None else ("held_out",)))
+        held_out: tuple[Array, ...] = () if self.rows.held_out is None else ("held_out",)
+        identity: tuple[Array, ...] = ("identity",) if self.recipe.data.deduplicate else ()
+        return (*self.keys, *weights, *held_out, *identity)
 
     @property
     def fit_arrays(self) -> tuple[Array, ...]:
         """Return what training is given beside features and labels."""
-        unused: set[Array] = {"held_out"} if self.watches else {"held_out", "groups", "times"}
+        unused: set[Array] = {"held_out", "identity", *(() if self.watches else self.keys)}
         return tuple(name for name in self.arrays if name not in unused)
 
     @property
@@ -169,6 +173,18 @@ class Plan:
         column, source = self.recipe.split.column, self.dataset.source.name
         levels = pl.concat([cells.stripped for cells in self._key_cells(column)])
         return levels.filter(pl.Series(held_out_rows(source, column, levels))).unique().sort().to_list()
+
+    @cached_property
+    def numbering(self) -> list[str]:
+        """Return the columns that only number the rows, in which equal rows may differ."""
+        found = indices_in(self.dataset, self.recipe)
+        return [name for name in self.dataset.source.columns if name in found]
+
+    @property
+    def compared(self) -> list[str]:
+        """Return the columns in which repeated rows are equal, beside the target: dropped ones as well."""
+        left_out = {self.dataset.target, *self.numbering}
+        return [name for name in self.dataset.source.columns if name not in left_out]
 
     def _key_cells(self, column: str) -> list[Cells]:
         return [chunk.others[column] for chunk in select(self.dataset, self.recipe)]

@@ -18,6 +18,7 @@ DESCRIBED: Mapping[Array, str] = {
     "times": "the time",
     "row_weights": "the weight",
     "held_out": "whether it is kept back",
+    "identity": "what repeated rows share",
 }
 
 
@@ -61,6 +62,8 @@ def reading_constants(plan: Plan) -> dict[str, object]:
         "PART": plan.recipe.split.column,
         "KEPT_BACK": [] if plan.rows.held_out is None else plan.held_out_levels,
         "DROP_ROWS": data.drop_rows,
+        "COMPARED": plan.compared if data.deduplicate else [],
+        "NUMBERING": [name for name in plan.numbering if name in plan.columns] if plan.leaves_out else [],
         "GROUP": plan.recipe.split.group,
         "TIME": plan.recipe.split.time,
         "MISSING": _texts(data.missing_tokens, also_numbers=bool(as_text)),
@@ -200,6 +203,12 @@ def _keys(plan: Plan) -> Iterator[str]:
         yield "row_weights = data[WEIGHT].astype(float)"
     if "held_out" in plan.arrays:
         yield "held_out = data[PART].str.strip().isin(KEPT_BACK)"
+    if "identity" in plan.arrays:
+        yield "compared = data[COMPARED].apply(by_value)"
+        if "text" in plan.recipe.data.casts.values():
+            yield "compared.update(data[READ_AS_TEXT])"
+        yield "compared[TARGET] = labels"
+        yield "identity = pd.util.hash_pandas_object(compared, index=False)"
 
 
 def _texts(tokens: Sequence[str], *, also_numbers: bool) -> list[str]:
