@@ -91,6 +91,8 @@ def learn(features: Features, columns: Columns, frame: pl.DataFrame, *, fill: bo
         and what is made of missing numbers, is null. A division by zero gives the training rows' median with ``fill``,
         otherwise null.
     """
+    if not _makes(features):
+        return Learned(), frame
     dated = _with_dates(features, columns, frame)
     means, overall, divisors = {}, {}, {}
     for name, derived in _derived(features, dated.schema):
@@ -116,10 +118,15 @@ def engineered(features: Features, columns: Columns, learned: Learned, frame: pl
 
     Where ``learned.fills`` has a number for a column, it stands for dates that cannot be read and divisions by zero.
     """
+    if not _makes(features):
+        return frame
     made = _with_derived(features, learned, _with_dates(features, columns, frame))
-    return made.with_columns(
-        *(made[name].clip(low, high) for name, (low, high) in learned.clips.items()),
-    ).select(list(engineered_columns(features, columns)))
+    clipped = [made[name].clip(low, high) for name, (low, high) in learned.clips.items()]
+    return made.with_columns(clipped).select(list(engineered_columns(features, columns)))
+
+
+def _makes(features: Features) -> bool:
+    return bool(features.dates or features.derive or features.clip)
 
 
 def _derived(features: Features, known: Mapping[str, object]) -> Iterator[tuple[str, Derived]]:
