@@ -257,7 +257,7 @@ def test_a_training_that_collapses_is_a_finding_and_is_said(cli: Cli, tmp_path: 
     write(tmp_path, '[data]\npath = "data.csv"\n[recipe.optimizer]\nlearning-rate = 1e9\n', "bindoctor.toml")
     done = cli("check", "--train", "--output-format", "json")
     assert "of 5 trainings collapsed" in done.stderr
-    assert "BD602" in codes(json.loads(done.stdout))
+    assert "BD604" in codes(json.loads(done.stdout))
 
 
 def test_a_report_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> None:

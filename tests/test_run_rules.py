@@ -23,8 +23,11 @@ from bindoctor import (
     example,
     scores,
 )
+from bindoctor.compare import compare_parts
+from bindoctor.dataset import Dataset
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
+from bindoctor.readers import table_source
 from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
@@ -132,7 +135,10 @@ def test_every_rule_runs_on_three_classes(rule: Rule) -> None:
     predictions = Predictions(("a", "b", "c"), truth, probability, np.arange(570), np.zeros(570, dtype=np.int64))
     history = logged([1.0 * 0.9**i for i in range(20)], [1.1 * 0.95**i for i in range(20)])
     recipe = Recipe().edited({"loss.kind": "cross-entropy"})
-    (outcome,) = examine([rule], Evidence(None, profile, recipe, history, predictions))
+    source = table_source(counts(a=300, b=250, c=20))
+    dataset = Dataset(source, "y", test=table_source(counts(a=30, b=20, c=5)))
+    parts = compare_parts(dataset, recipe, profile)
+    (outcome,) = examine([rule], Evidence(dataset, profile, recipe, history, predictions, parts))
     assert outcome.status in ("findings", "passed"), outcome.why
 
 

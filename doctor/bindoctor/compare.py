@@ -103,6 +103,10 @@ class RowIndex:
         self.met_features.add(chunk.feature_hashes)
         self.met_rows += int(same.sum())
 
+    def holds_all_of(self, rows: int) -> bool:
+        """Tell whether the part is, target included, the very rows that were met, of which there are ``rows``."""
+        return bool(self.labelled.any()) and self.met_rows == rows == len(self.rows) == self.overlap.count
+
     @property
     def overlap(self) -> RowList:
         """Return the rows that have been met."""
@@ -153,7 +157,7 @@ class _Opened:
             self.source.name,
             self.profile,
             _same_file(self.source, dataset.source),
-            self.index.met_rows == training.rows == self.profile.rows == self.index.overlap.count,
+            self.index.holds_all_of(training.rows),
             self.index.overlap,
             self.index.relabelled,
             self.index.met_rows,

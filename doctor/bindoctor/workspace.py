@@ -11,7 +11,7 @@ import msgspec
 from bindoctor.audit import Ignore
 from bindoctor.baseline import FILE_NAME as BASELINE_NAME
 from bindoctor.baseline import Baseline, read_baseline
-from bindoctor.compare import compare_parts
+from bindoctor.compare import compare_parts, no_features
 from bindoctor.config import (
     FILE_NAME,
     Config,
@@ -196,8 +196,8 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     dataset = open_dataset(open_source(path, read_options(data)), data.target or None, data.positive)
     dataset = replace(
         dataset,
-        valid=_open_part(dataset.source, "valid", data.valid, data),
-        test=_open_part(dataset.source, "test", data.test, data),
+        valid=_open_part(dataset, "valid", data.valid, data, config.recipe),
+        test=_open_part(dataset, "test", data.test, data, config.recipe),
     )
     return Workspace(
         replace(config, data=msgspec.structs.replace(data, target=dataset.target)),
@@ -249,9 +249,11 @@ def _remarks(dataset: Dataset) -> tuple[str, ...]:
     return (*dataset.source.remarks, *(f"{name}: {remark}" for name, part in parts for remark in part.remarks))
 
 
-def _open_part(source: Source, name: str, path: str, data: DataSettings) -> Source | None:
-    """Open validation or test rows, which have the columns of the data; settings lie in the current folder."""
-    return part_of(source, open_source(path, read_options(data)), name) if path else None
+def _open_part(dataset: Dataset, name: str, path: str, data: DataSettings, recipe: Recipe) -> Source | None:
+    """Open validation or test rows, which have the features of the data; settings lie in the current folder."""
+    if not path:
+        return None
+    return part_of(dataset.source, open_source(path, read_options(data)), name, no_features(dataset, recipe))
 
 
 def _stored_path(config: Config) -> Path:

@@ -19,6 +19,8 @@ BLOCK_BYTES = 4 << 20
 MAX_BLOCK_BYTES = 12 << 20
 MAX_ROW_BYTES = 64 << 20
 BLOCK_ROWS = 65_536
+WIDE_ROW_BYTES = 16 << 10
+WIDE_BLOCK_ROWS = 1024
 
 
 @dataclass
@@ -114,7 +116,10 @@ class DelimitedSource:
     @property
     def _block_bytes(self) -> int:
         """Wide rows make for longer blocks: each has costs per column."""
-        return min(max(BLOCK_BYTES, int(self.layout.row_bytes * BLOCK_ROWS)), max(BLOCK_BYTES, MAX_BLOCK_BYTES))
+        row = self.layout.row_bytes
+        if row > WIDE_ROW_BYTES:
+            return min(int(row * WIDE_BLOCK_ROWS), MAX_ROW_BYTES)
+        return max(BLOCK_BYTES, min(int(row * BLOCK_ROWS), MAX_BLOCK_BYTES))
 
     @property
     def _width(self) -> int:
