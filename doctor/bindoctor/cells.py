@@ -119,17 +119,13 @@ def read_frame(frame: pl.DataFrame, names: Iterable[str], data: Data, seen: dict
         data: how to read them.
         seen: what was read of earlier frames by column; brought up to date.
     """
-    cast = pl.col(name for name in names if _may_be_plain(frame[name], data)).cast(pl.Float64, strict=False)
-    # One call for all columns that look like numbers: a call for each costs as much as a small piece's casting.
-    numbers = frame.select(cast)
-    plain = set(numbers.columns)
     found = {}
     for name in names:
         column = frame[name]
-        if name in plain:
-            finite = _finite(numbers[name], column)
-            if finite.null_count() == column.null_count():
-                found[name] = Cells(column, finite, plain=True)
+        if _may_be_plain(column, data):
+            numbers = _parse(column)
+            if numbers.null_count() == column.null_count():
+                found[name] = Cells(column, numbers, plain=True)
                 continue
         found[name] = read_cells(column, data, seen)
     return found

@@ -91,7 +91,6 @@ class ColumnState:
     padded: int = 0
     missing: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     missing_rows: int = 0
-    digest: int = 0
     values: Levels | Sketch | None = None
 
     def update(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None) -> None:
@@ -109,7 +108,6 @@ class ColumnState:
             absent = np.flatnonzero(cells.written.is_null().to_numpy())
             self.missing += np.bincount(rows.codes[absent], minlength=rows.size)
             self.missing_rows = (self.missing_rows + int(rows.hashes[absent].sum())) % 2**64
-        self.digest = (self.digest + int(np.dot(hashes, rows.hashes))) % 2**64
         self.parsed += len(cells) - cells.numbers.null_count()
         self.count += len(cells) - len(absent)
         self.padded += cells.padded
@@ -123,6 +121,14 @@ class ColumnState:
             return TextFacts()
         return self.values.texts if isinstance(self.values, Sketch) else TextFacts.of_levels(self.values)
 
+    @property
+    def digest(self) -> tuple[int, int] | None:
+        """Return what is equal for columns of equal cells: sums of hashes over the cells and over the missing ones.
+
+        None for a column without cells.
+        """
+        return None if self.values is None else (self.values.digest, self.missing_rows)
+
     def merge(self, other: "ColumnState", codes: Counts, size: int) -> None:
         """Take in another state of the same plan, whose class codes become ``codes`` of ``size``."""
         self._recode(np.arange(len(self.missing)), size)
@@ -131,7 +137,6 @@ class ColumnState:
         self.padded += other.padded
         self.missing = self.missing + with_classes(other.missing, codes, size)
         self.missing_rows = (self.missing_rows + other.missing_rows) % 2**64
-        self.digest = (self.digest + other.digest) % 2**64
         if other.values is not None:
             self._merge_values(_recoded(other.values, codes, size))
 
@@ -179,6 +184,7 @@ class ColumnState:
             bins,
             sampled.smallest(self.limits.sample),
             TextFacts.of_levels(values),
+            values.digest,
         )
 
     def _extended(
@@ -202,7 +208,9 @@ class ColumnState:
             sample = sample.merged(found).smallest(self.limits.sample) if found is not None else sample
         bins = sketch.bins + self._histogram(cells, rows, z)
         texts = sketch.texts if cells.plain else sketch.texts.merged(TextFacts.of(cells, rows.rows))
-        return Sketch(smallest, sketch.size, bins, sample, texts)
+        # A missing cell's hash counts as well, and is taken off again.
+        digest = sketch.digest + int(np.dot(hashes, rows.hashes)) - int(NULL_HASH) * int(rows.hashes[absent].sum())
+        return Sketch(smallest, sketch.size, bins, sample, texts, digest % 2**64)
 
     def _histogram(self, cells: Cells, rows: RowCodes, z: Floats | None) -> Counts:
         """Count a chunk's numbers or dates by class code and bin, shape (codes, bins)."""

@@ -42,7 +42,7 @@ FORMATS = (
 MIN_DATE_SHARE = 0.9
 PROBED_TEXTS = 16
 MIN_PROBED_SHARE = 0.5
-LIKE_A_DATE = r"^\s*\S*\d.{0,30}\d\s*Z?\s*$"
+LIKE_A_DATE = r"\d[-/.]\d|\d[- ][A-Za-z]{3}|[A-Za-z]{3} \d"
 SECONDS_PER_DAY = 86_400.0
 FIRST_DAY = -354_285
 """1 January 1000: "12/31/99" is no date of the year 99."""

@@ -70,6 +70,11 @@ class Levels:
         """Return the same levels with other counts, shape (codes, m)."""
         return Levels(self.keys, self.texts, self.first_rows, counts, self.row_sums)
 
+    @property
+    def digest(self) -> int:
+        """Return the sum of all cells' hashes times their rows' hashes, modulo 2⁶⁴."""
+        return int(np.dot(self.keys, self.row_sums))
+
     @cached_property
     def numbers(self) -> Floats:
         """Return the levels as numbers, NaN where they are none, shape (m,)."""
@@ -124,17 +129,18 @@ def count_levels(
         most: the limit.
         known: levels that the cells are probably of; then nothing has to be sorted.
     """
+    if known is not None and not cells.written.null_count():
+        number, new = known.table.find(hashes if cells.coded is None else cells.coded.distinct.hashes)
+        if not len(new):
+            number = number if cells.coded is None else number[cells.coded.number]
+            m = len(known.keys)
+            counts = np.bincount(rows.codes * m + number, minlength=rows.size * m).reshape(rows.size, m)
+            return Levels(known.keys, known.texts, known.first_rows, counts, rows.hash_sums(number, m))
     if cells.coded is not None:
         number, keys, texts = cells.coded.number, cells.coded.distinct.hashes, cells.coded.distinct.written
         first_rows = np.full(len(keys), len(number), dtype=np.int64)
         first_rows[number[::-1]] = np.arange(len(number) - 1, -1, -1)
     else:
-        if known is not None and not cells.written.null_count():
-            number, new = known.table.find(hashes)
-            if not len(new):
-                counts = np.bincount(rows.codes * len(known.keys) + number, minlength=rows.size * len(known.keys))
-                sums = rows.hash_sums(number, len(known.keys))
-                return Levels(known.keys, known.texts, known.first_rows, counts.reshape(rows.size, -1), sums)
         positions, number = encode(hashes)
         if len(positions) > 4 * most:
             return None

@@ -12,7 +12,8 @@ from bindoctor.hashing import Hashes
 from bindoctor.levels import RowCodes
 
 MAX_SAMPLED_ROWS = 20_000
-MAX_SAMPLED_CELLS = 4_000_000
+MIN_SAMPLED_ROWS = 400
+MAX_SAMPLED_CELLS = 500_000
 MAX_HASH = 2**64 - 1
 
 
@@ -43,7 +44,7 @@ class SampleState:
     @classmethod
     def of(cls, columns: int) -> "SampleState":
         """Return an empty state for a table of so many columns."""
-        return cls(min(MAX_SAMPLED_ROWS, MAX_SAMPLED_CELLS // max(columns, 1)))
+        return cls(min(MAX_SAMPLED_ROWS, max(MAX_SAMPLED_CELLS // max(columns, 1), MIN_SAMPLED_ROWS)))
 
     def update(self, columns: Mapping[str, Cells], rows: RowCodes) -> None:
         """Take in a chunk's rows."""

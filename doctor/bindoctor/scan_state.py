@@ -203,7 +203,9 @@ class ScanState:
 
 
 def _column_plan(name: str, cells: Cells) -> ColumnPlan:
-    texts = cells.stripped.filter(cells.written.is_not_null() & cells.numbers.is_null()).head(HEAD_ROWS)
+    texts = pl.Series([], dtype=pl.String)
+    if not cells.all_numbers:
+        texts = cells.stripped.filter(cells.written.is_not_null() & cells.numbers.is_null()).head(HEAD_ROWS)
     form = date_format(texts)
     numbers = days_array(texts, form) if form else cells.numbers.drop_nulls().head(HEAD_ROWS).to_numpy()
     numbers = numbers[~np.isnan(numbers)]

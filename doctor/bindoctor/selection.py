@@ -43,9 +43,10 @@ class Chunk:
     def hashes(self) -> Mapping[str, npt.NDArray[np.uint64]]:
         """Return a hash of each cell of every column, each of shape (n,)."""
         every = {**self.others, **self.columns}
-        # One call for all plain columns: a call for each costs more than the hashing.
+        # One call for all plain columns, as a call for each costs more than the hashing; in this thread, as there is
+        # another for the next chunk.
         plain = pl.DataFrame({name: cells.numbers for name, cells in every.items() if cells.plain})
-        hashed = plain.select(pl.all().hash())
+        hashed = plain.select_seq(pl.all().hash())
         return {name: hashed[name].to_numpy() if cells.plain else cells.hashes for name, cells in every.items()}
 
     @cached_property

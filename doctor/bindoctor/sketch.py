@@ -20,6 +20,7 @@ class Sketch:
         bins: histogram of the numbers by class code, shape (codes, bins); without columns for text.
         sample: the values with the smallest hashes, which is an even sample of all, each with all of its rows counted.
         texts: what the cells that are no numbers look like.
+        digest: the sum of all cells' hashes times their rows' hashes, modulo 2⁶⁴.
     """
 
     smallest: Hashes
@@ -27,12 +28,14 @@ class Sketch:
     bins: Counts
     sample: Levels
     texts: TextFacts
+    digest: int
 
     def merged(self, other: "Sketch", most: int) -> "Sketch":
         """Return the sketch of both, with at most ``most`` sampled values; their class codes must be the same."""
         smallest = smallest_of(np.concatenate([self.smallest, other.smallest]), self.size)
         sample = self.sample.merged(other.sample).smallest(most)
-        return Sketch(smallest, self.size, self.bins + other.bins, sample, self.texts.merged(other.texts))
+        texts, digest = self.texts.merged(other.texts), (self.digest + other.digest) % 2**64
+        return Sketch(smallest, self.size, self.bins + other.bins, sample, texts, digest)
 
     @property
     def distinct(self) -> int:

@@ -197,6 +197,8 @@ def _one_to_one(columns: Sequence[ColumnState], distinct_rows: int) -> Iterator[
     """
     alike = defaultdict(list)
     for state in columns:
+        if state.digest is None:
+            continue
         key: tuple[str, object] = ("cells", state.digest)
         groups = 0
         if isinstance(state.values, Levels):

@@ -37,6 +37,8 @@ class TextFacts:
     @classmethod
     def of_levels(cls, levels: Levels) -> "TextFacts":
         """Look at counted values."""
+        if not len(levels.keys):
+            return cls()
         at = np.flatnonzero(~np.isfinite(levels.numbers))
         return cls._of(levels.texts.gather(at), levels.counts.sum(axis=0)[at], levels.first_rows[at])
 
