@@ -81,15 +81,17 @@ def test_no_table_breaks_a_rule(rule: Rule, cells: Cells) -> None:
     ask(rule, cells)
 
 
-def test_a_thousand_columns_take_no_rule_longer_than_a_second() -> None:
+def test_a_thousand_columns_take_no_rule_longer_than_they_took_the_scan() -> None:
     draw = np.random.default_rng(0)
     cells: Cells = {f"q{j}": [int(x) for x in draw.integers(1, 6, 60)] for j in range(500)}
     cells |= {f"t{j}": [f"v{x}" for x in draw.integers(1, 6, 60)] for j in range(500)}
+    start = time.process_time()
     evidence = evidence_of(Example("", Table(cells | {"y": labels(60)}), Recipe()))
+    scanned = time.process_time() - start
     for rule in RULES:
         start = time.process_time()
         list(rule.check(*(getattr(evidence, name) for name in rule.needs)))
-        assert time.process_time() - start < 1, rule.code
+        assert time.process_time() - start < scanned, rule.code
 
 
 # Spelling.

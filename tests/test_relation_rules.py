@@ -96,14 +96,16 @@ def test_survival_time_is_told_by_its_name_and_its_end() -> None:
     assert ask(leaking_column, {"tenure": tenure.tolist(), "y": churned.tolist()}) == ()
 
 
-def test_leaks_are_looked_for_quickly_in_wide_and_in_tiny_tables() -> None:
+def test_leaks_are_looked_for_in_wide_tables_with_less_work_than_the_scan_and_in_tiny_ones() -> None:
     rng = np.random.default_rng(4)
     wide: Cells = {f"x{i}": rng.normal(size=60).tolist() for i in range(2000)}
+    start = time.process_time()
     evidence = evidence_of(example("", Table({**wide, "y": [i % 2 for i in range(60)]}), Recipe()))
+    scanned = time.process_time() - start
     start = time.process_time()
     assert list(leaking_column(evidence.profile)) == []
     assert list(missed_interaction(evidence.profile, Recipe())) == []
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < scanned
     for cells in (
         {"x": [1, 2], "y": [0, 1]},
         {"x": [1e308, -1e308, 0], "y": ["a", "b", "a"]},

@@ -78,14 +78,16 @@ def test_a_rule_passes_over_plain_noise(rule: Rule) -> None:
     assert ask(rule, cells | {"y": labels(400)}) == ()
 
 
-def test_a_wide_table_takes_no_time() -> None:
+def test_the_rules_take_less_time_for_a_wide_table_than_its_scan() -> None:
     numbers = np.random.default_rng(0).normal(size=(60, 1000))
     cells: Cells = {f"x{j}": numbers[:, j] for j in range(1000)}
+    began = time.process_time()
     evidence = evidence_of(example("", Table(cells | {"y": labels(60)}), Recipe()))
+    scanned = time.process_time() - began
     began = time.process_time()
     for rule in RULES:
         tuple(rule.check(*(getattr(evidence, name) for name in rule.needs)))
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < scanned
 
 
 # Zeros for missing.
