@@ -14,9 +14,9 @@ from bindoctor.config import (
     check_rule_options,
     find_config,
     load_config,
-    render_config,
 )
 from bindoctor.registry import Registry, discover
+from bindoctor.settings_text import render_config
 
 
 def settings(folder: Path, text: str) -> Path:

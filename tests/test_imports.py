@@ -17,13 +17,13 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = """errors findings audit recipe dataset profile parts part_names history predictions evidence scores treatment
-version"""
+VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history predictions evidence
+scores treatment version"""
 READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch
 column_states number_states row_states order_states sample_state spread summary scan_state scan rows
 shifts compare"""
 RECORDS = "files journal outputs"
-RULES = "rules registry baseline examine testing explain config"
+RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build losses loop boosting prepare resampling splits decide train final store skops_files
 script"""
 TREATMENT = "verdict laboratory race course confirm treat"

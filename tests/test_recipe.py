@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.recipe import Dates, Derived, toml_value, update_document
+from bindoctor.recipe import Dates, Derived, toml_value
+from bindoctor.settings_text import recipe_toml, update_document
 
 NAMES = st.text(min_size=1)
 EDITS = st.fixed_dictionaries(
@@ -60,7 +61,7 @@ EDITS = st.fixed_dictionaries(
 @given(EDITS)
 def test_a_recipe_survives_toml_there_and_back(edits: dict[str, object]) -> None:
     recipe = Recipe().edited(edits)
-    assert Recipe.from_dict(tomllib.loads(recipe.to_toml()).get("recipe", {})) == recipe
+    assert Recipe.from_dict(tomllib.loads(recipe_toml(recipe)).get("recipe", {})) == recipe
 
 
 @given(EDITS)
@@ -80,7 +81,7 @@ def test_a_value_is_shown_as_toml_reads_it(edits: dict[str, object]) -> None:
 @given(EDITS, EDITS)
 def test_a_recipe_written_over_another_is_read_back(first: dict[str, object], second: dict[str, object]) -> None:
     before, after = Recipe().edited(first), Recipe().edited(second)
-    document = tomlkit.parse(before.to_toml())
+    document = tomlkit.parse(recipe_toml(before))
     update_document(document, after)
     assert Recipe.from_dict(tomllib.loads(tomlkit.dumps(document)).get("recipe", {})) == after
 

@@ -1,22 +1,46 @@
 """bindoctor: a linter and advisor for classifiers that retrains to verify its own advice."""
 
-from bindoctor import scores
-from bindoctor.audit import Audit, Ignore, Known, Skipped
-from bindoctor.dataset import Dataset, Rows, Table
-from bindoctor.errors import InputError
-from bindoctor.evidence import Evidence
-from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
-from bindoctor.history import Epoch, History
-from bindoctor.part_names import is_held_out
-from bindoctor.parts import Part, Parts, Shift, Unseen
-from bindoctor.predictions import Predictions
-from bindoctor.profile import Blocks, ColumnProfile, Distribution, Extremes, Level, Moments, Profile
-from bindoctor.readers import read
-from bindoctor.recipe import Recipe
-from bindoctor.rules import Example, Rule, counts, example, rule
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from bindoctor.version import VERSION
 
+if TYPE_CHECKING:
+    from bindoctor import scores
+    from bindoctor.audit import Audit, Ignore, Known, Skipped
+    from bindoctor.column_profile import ColumnProfile, Distribution, Extremes, Level, LevelList, Moments
+    from bindoctor.dataset import Dataset, Rows, Table
+    from bindoctor.errors import InputError
+    from bindoctor.evidence import Evidence
+    from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
+    from bindoctor.history import Epoch, History
+    from bindoctor.part_names import is_held_out
+    from bindoctor.parts import Part, Parts, Shift, Unseen
+    from bindoctor.predictions import Predictions
+    from bindoctor.profile import Blocks, Profile
+    from bindoctor.readers import read
+    from bindoctor.recipe import Recipe
+    from bindoctor.rules import Example, Rule, counts, example, rule
+
 __version__ = VERSION
+
+HOMES = {
+    "audit": "Audit Ignore Known Skipped",
+    "column_profile": "ColumnProfile Distribution Extremes Level LevelList Moments",
+    "dataset": "Dataset Rows Table",
+    "errors": "InputError",
+    "evidence": "Evidence",
+    "findings": "Aim Confidence Finding Fix RowList Severity Where",
+    "history": "Epoch History",
+    "part_names": "is_held_out",
+    "parts": "Part Parts Shift Unseen",
+    "predictions": "Predictions",
+    "profile": "Blocks Profile",
+    "readers": "read",
+    "recipe": "Recipe",
+    "rules": "Example Rule counts example rule",
+}
+"""Public names by the module they come from, which is imported when one of them is first used."""
 
 __all__ = [
     "Aim",
@@ -37,6 +61,7 @@ __all__ = [
     "InputError",
     "Known",
     "Level",
+    "LevelList",
     "Moments",
     "Part",
     "Parts",
@@ -59,3 +84,18 @@ __all__ = [
     "rule",
     "scores",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "scores":
+        return import_module("bindoctor.scores")
+    for module, names in HOMES.items():
+        if name in names.split():
+            found = getattr(import_module(f"bindoctor.{module}"), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'bindoctor' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

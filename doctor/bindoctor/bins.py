@@ -19,19 +19,22 @@ def standardise(numbers: Floats, centre: float, scale: float, out: Floats | None
     return z
 
 
-def bins_of(z: Floats, octave_bits: int) -> Counts:
+def bins_of(z: Floats, octave_bits: int, room: Floats | None = None) -> Counts:
     """Return the bin of each standardised number, shape (n,): log-linear in 1 + |z| on both sides.
+
+    ``room``, of shape (2, n), is overwritten and holds the result: fresh memory costs more than the arithmetic.
 
     The width is 2^−octave_bits of the scale at the centre and grows in proportion to the distance, as in HDR
     histograms. Integer arithmetic on the bits of a float stands in for the logarithm.
     """
     side = OCTAVES << octave_bits
-    distance = (np.abs(z) + 1.0).view(np.int64)
+    room = np.empty((2, len(z))) if room is None else room
+    distance: Counts = np.add(np.abs(z, out=room[0]), 1.0, out=room[0]).view(np.int64)
     distance >>= 52 - octave_bits
     distance -= 1023 << octave_bits
     np.minimum(distance, side - 1, out=distance)
     # All bits set for negative numbers, so that d becomes −1 − d.
-    distance ^= z.view(np.int64) >> 63
+    distance ^= np.right_shift(z.view(np.int64), 63, out=room[1].view(np.int64))
     distance += side
     return distance
 

@@ -14,7 +14,7 @@ from bindoctor.hashing import KeyTable, encode, hash_cells, text_hash
 from bindoctor.recipe import Data
 
 PROBED_CELLS = 64
-MAX_CODED_SHARE = 0.125
+MAX_CODED_SHARE = 0.25
 MAX_SEEN = 8192
 
 FIRST_INEXACT = 2.0**53

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from bindoctor.bins import Counts, Floats, bin_count, bins_of, standardise
@@ -11,8 +12,10 @@ from bindoctor.cells import Cells
 from bindoctor.dates import days_array
 from bindoctor.hashing import NULL_HASH, Hashes
 from bindoctor.levels import Levels, RowCodes, count_levels
-from bindoctor.sketch import Sketch, smallest_of
+from bindoctor.sketch import Sketch, smallest_of, smallest_of_both
 from bindoctor.texts import TextFacts
+
+Flags = npt.NDArray[np.bool_]
 
 MAX_HASH = np.uint64(2**64 - 1)
 
@@ -93,26 +96,31 @@ class ColumnState:
     missing_rows: int = 0
     values: Levels | Sketch | None = None
 
-    def update(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None) -> None:
+    def update(
+        self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, unknown: Flags | None = None
+    ) -> None:
         """Take in a chunk's cells.
 
         Args:
             cells: the column's cells, n of them, in file order.
             hashes: a hash of each, shape (n,).
             rows: what they are counted by.
-            z: for a numeric column its standardised numbers, 0 where missing, shape (n,).
+            z: for a numeric column its standardised numbers, 0 where there is none, shape (n,).
+            unknown: for a numeric column where there is none, shape (n,), if there is none anywhere.
         """
-        self._recode(np.arange(len(self.missing)), rows.size)
+        if rows.size > len(self.missing):
+            self._recode(np.arange(len(self.missing)), rows.size)
         absent = np.empty(0, dtype=np.int64)
         if cells.written.null_count():
-            absent = np.flatnonzero(cells.written.is_null().to_numpy())
+            known_missing = unknown if unknown is not None and cells.all_numbers else cells.written.is_null().to_numpy()
+            absent = np.flatnonzero(known_missing)
             self.missing += np.bincount(rows.codes[absent], minlength=rows.size)
             self.missing_rows = (self.missing_rows + int(rows.hashes[absent].sum())) % 2**64
         self.parsed += len(cells) - cells.numbers.null_count()
         self.count += len(cells) - len(absent)
         self.padded += cells.padded
         if len(absent) < len(cells):
-            self._take_values(cells, hashes, rows, z, absent)
+            self._take_values(cells, hashes, rows, z, unknown, absent)
 
     @property
     def texts(self) -> TextFacts:
@@ -138,16 +146,28 @@ class ColumnState:
         self.missing = self.missing + with_classes(other.missing, codes, size)
         self.missing_rows = (self.missing_rows + other.missing_rows) % 2**64
         if other.values is not None:
-            self._merge_values(_recoded(other.values, codes, size))
+            theirs = _recoded(other.values, codes, size)
+            # Each state adds to the histogram of its own.
+            self._merge_values(theirs if isinstance(theirs, Levels) else replace(theirs, bins=theirs.bins.copy()))
 
-    def _take_values(self, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, absent: Counts) -> None:
+    def _take_values(
+        self,
+        cells: Cells,
+        hashes: Hashes,
+        rows: RowCodes,
+        z: Floats | None,
+        unknown: Flags | None,
+        absent: Counts,
+    ) -> None:
         if not isinstance(self.values, Sketch):
             levels = count_levels(cells, hashes, rows, most=self.limits.levels, known=self.values)
             if levels is not None:
                 self._merge_values(levels)
                 return
             self.values = self._empty_sketch(rows.size) if self.values is None else self._sketched(self.values)
-        self.values = self._extended(self.values, cells, hashes, rows, z, absent)
+        if self.plan.binned:
+            self._add_to_histogram(self.values.bins, cells, rows, z, unknown)
+        self.values = self._extended(self.values, cells, hashes, rows, absent)
 
     def _merge_values(self, values: Levels | Sketch) -> None:
         if self.values is None:
@@ -187,14 +207,14 @@ class ColumnState:
             values.digest,
         )
 
-    def _extended(
-        self, sketch: Sketch, cells: Cells, hashes: Hashes, rows: RowCodes, z: Floats | None, absent: Counts
-    ) -> Sketch:
-        """Return the sketch with more cells, of which those at ``absent`` are missing."""
+    def _extended(self, sketch: Sketch, cells: Cells, hashes: Hashes, rows: RowCodes, absent: Counts) -> Sketch:
+        """Return the sketch with more cells, of which those at ``absent`` are missing; its histogram stays."""
         new = hashes if len(sketch.smallest) < sketch.size else hashes[hashes < sketch.smallest[-1]]
         if len(absent):
             new = new[new != NULL_HASH]
-        smallest = smallest_of(np.concatenate([sketch.smallest, new]), sketch.size) if len(new) else sketch.smallest
+        smallest = sketch.smallest
+        if len(new):
+            smallest = smallest_of_both(smallest, smallest_of(new, sketch.size), sketch.size)
         sample = sketch.sample
         if self.plan.sampled:
             # A value that was left out once has a hash too large to come back, so the counts of those kept are whole.
@@ -206,31 +226,31 @@ class ColumnState:
                 else None
             )
             sample = sample.merged(found).smallest(self.limits.sample) if found is not None else sample
-        bins = sketch.bins + self._histogram(cells, rows, z)
         texts = sketch.texts if cells.plain else sketch.texts.merged(TextFacts.of(cells, rows.rows))
         # A missing cell's hash counts as well, and is taken off again.
         digest = sketch.digest + int(np.dot(hashes, rows.hashes)) - int(NULL_HASH) * int(rows.hashes[absent].sum())
-        return Sketch(smallest, sketch.size, bins, sample, texts, digest % 2**64)
+        return Sketch(smallest, sketch.size, sketch.bins, sample, texts, digest % 2**64)
 
-    def _histogram(self, cells: Cells, rows: RowCodes, z: Floats | None) -> Counts:
-        """Count a chunk's numbers or dates by class code and bin, shape (codes, bins)."""
-        width = bin_count(self.limits.octave_bits)
-        if z is None and self.plan.date_format:
+    def _add_to_histogram(
+        self, bins: Counts, cells: Cells, rows: RowCodes, z: Floats | None, unknown: Flags | None
+    ) -> None:
+        """Count a chunk's numbers or dates in ``bins``, by class code and bin, shape (codes, bins)."""
+        if z is None:
             days = self.plan.positions(cells.written)
             z = standardise(np.nan_to_num(days, nan=self.plan.centre), self.plan.centre, self.plan.scale)
             unknown = np.isnan(days)
-        elif z is None:
-            return np.zeros((rows.size, 0), dtype=np.int64)
-        else:
-            unknown = cells.numbers.is_null().to_numpy() if cells.numbers.null_count() else np.empty(0, dtype=np.bool_)
-        at = self._bins(z)
-        at += rows.codes * width
-        counts = np.bincount(at, minlength=rows.size * width).reshape(rows.size, width)
-        if unknown.any():
+        at = bins_of(z, self.limits.octave_bits, rows.room)
+        low, high = int(at.min()), int(at.max())
+        # Only the bins between are counted: mostly a tenth of all.
+        at -= low
+        at *= rows.size
+        at += rows.codes
+        found = np.bincount(at, minlength=(high - low + 1) * rows.size)
+        bins[:, low : high + 1] += found.reshape(-1, rows.size).T
+        if unknown is not None and unknown.any():
             # They have been counted as standing at the centre.
             (centre,) = self._bins(np.zeros(1))
-            counts[:, centre] -= np.bincount(rows.codes[unknown], minlength=rows.size)
-        return counts
+            bins[:, centre] -= np.bincount(rows.codes[unknown], minlength=rows.size)
 
     def _bins(self, z: Floats) -> Counts:
         return bins_of(z, self.limits.octave_bits)

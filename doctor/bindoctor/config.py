@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import tomlkit
 
 from bindoctor.audit import Ignore
 from bindoctor.errors import InputError
 from bindoctor.findings import KINDS, Where
-from bindoctor.recipe import Recipe, update_document
+from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry
 
 FILE_NAME = "bindoctor.toml"
@@ -205,32 +204,6 @@ def _kind(default: Any) -> str:
 
 def _shown(default: Any) -> str:
     return repr(list(default) if isinstance(default, tuple) else default)
-
-
-def render_config(config: Config, text: str | None) -> str:
-    """Return the settings file's text with ``config``'s data and recipe in it; comments and order of ``text`` stay.
-
-    Args:
-        config: what the file is to say.
-        text: the file as it is, or None for a new one.
-
-    Raises:
-        InputError: the file is nested too deeply to be edited.
-    """
-    try:
-        document = tomlkit.parse(text or "")
-    except RecursionError:
-        raise InputError(f"{config.path}: its values are nested too deeply to be edited.") from None
-    holder = document
-    if config.path is not None and config.path.name == "pyproject.toml":
-        holder = document["tool"]["bindoctor"]
-    data = holder.setdefault("data", tomlkit.table())
-    defaults = msgspec.to_builtins(DataSettings())
-    for key, value in msgspec.to_builtins(config.data).items():
-        if value != data.get(key, defaults[key]):
-            data[key] = list(value) if isinstance(value, tuple) else value
-    update_document(holder, config.recipe)
-    return tomlkit.dumps(document)
 
 
 def _tools(project: Path) -> dict[str, Any]:

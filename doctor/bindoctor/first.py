@@ -7,9 +7,10 @@ import msgspec
 import tomlkit
 from tomlkit.items import Comment, Table
 
+from bindoctor.column_profile import ColumnProfile
 from bindoctor.config import DataSettings
 from bindoctor.evidence import Evidence
-from bindoctor.profile import ColumnProfile, Profile
+from bindoctor.profile import Profile
 from bindoctor.workspace import Workspace
 
 POSITIVE_GUESS = "the label that usually means yes, else the rarer one"

@@ -92,8 +92,9 @@ class KeyTable:
 def hash_rows(columns: Iterable[Hashes], rows: int) -> Hashes:
     """Combine the hashes of a row's cells, each (n,), into one, shape (n,); the order of the columns matters."""
     combined, term = np.zeros(rows, dtype=np.uint64), np.empty(rows, dtype=np.uint64)
-    for position, hashes in enumerate(columns, start=1):
-        factor = mix(np.array([position], dtype=np.uint64) * GOLDEN) | np.uint64(1)
+    every = list(columns)
+    factors = mix(np.arange(1, len(every) + 1, dtype=np.uint64) * GOLDEN) | np.uint64(1)
+    for hashes, factor in zip(every, factors, strict=True):
         np.multiply(hashes, factor, out=term)
         combined += term
     return mix(combined)

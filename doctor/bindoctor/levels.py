@@ -100,6 +100,11 @@ class RowCodes:
     codes: Counts
     size: int
 
+    @cached_property
+    def room(self) -> Floats:
+        """Return memory for intermediate results of one column, shape (2, n)."""
+        return np.empty((2, len(self.rows)))
+
     @classmethod
     def of(cls, rows: Counts, hashes: Hashes, codes: Counts, size: int) -> "RowCodes":
         """Split the hashes into halves."""

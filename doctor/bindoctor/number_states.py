@@ -22,30 +22,36 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """The smallest numbers of a column, or the largest with their signs turned: values and rows, shape (k,)."""
+    """The smallest numbers of a column, or the largest: values, the most extreme first, and rows, shape (k,).
 
+    ``sign`` is 1 for the smallest and −1 for the largest.
+    """
+
+    sign: int
     values: Floats = field(default_factory=lambda: np.empty(0))
     rows: Counts = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def admits(self, value: float) -> bool:
         """Tell whether a number would be among the ends."""
-        return len(self.values) < MAX_EXTREMES or value < self.values[-1]
+        return len(self.values) < MAX_EXTREMES or self.sign * value < self.sign * self.values[-1]
 
     def with_more(self, values: Floats, rows: Counts) -> "Ends":
         """Return the ends of these numbers and of n more; of equal numbers the first rows stay."""
         if len(self.values) == MAX_EXTREMES:
-            closer = values < self.values[-1]
-            values, rows = values[closer], rows[closer]
+            last = self.values[-1]
+            closer = np.flatnonzero(values < last if self.sign > 0 else values > last)
         elif len(values) > 4 * MAX_EXTREMES:
-            near = values <= np.partition(values, MAX_EXTREMES)[MAX_EXTREMES]
-            values, rows = values[near], rows[near]
-        return self.merged(Ends(values, rows)) if len(values) else self
+            signed = self.sign * values
+            closer = np.flatnonzero(signed <= np.partition(signed, MAX_EXTREMES)[MAX_EXTREMES])
+        else:
+            closer = np.arange(len(values))
+        return self.merged(Ends(self.sign, values[closer], rows[closer])) if len(closer) else self
 
     def merged(self, other: "Ends") -> "Ends":
         """Return the ends of both."""
         values, rows = np.concatenate([self.values, other.values]), np.concatenate([self.rows, other.rows])
-        order = np.lexsort([rows, values])[:MAX_EXTREMES]
-        return Ends(values[order], rows[order])
+        order = np.lexsort([rows, self.sign * values])[:MAX_EXTREMES]
+        return Ends(self.sign, values[order], rows[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,7 @@ class NumberState:
         correlated = min(p, MAX_CORRELATED) if self.correlate else 0
         self._centre = np.array([plan.centre for plan in self.plans])
         self._scale = np.array([plan.scale for plan in self.plans])
+        self._room = np.empty((2, p, 0))
         self.sums = np.zeros((3, 1, p))
         self.cubes = np.zeros(p)
         self.products, self.absent = (np.zeros((correlated, correlated)) for _ in range(2))
@@ -95,7 +102,13 @@ class NumberState:
         self.minimum, self.maximum = np.full(p, np.inf), np.full(p, -np.inf)
         self.integer, self.rising = np.ones(p, dtype=np.bool_), np.ones(p, dtype=np.bool_)
         self.zeros = np.zeros((1, p), dtype=np.int64)
-        self.smallest, self.largest = [Ends()] * p, [Ends()] * p
+        self.smallest, self.largest = [Ends(1)] * p, [Ends(-1)] * p
+
+    def room(self, rows: int) -> Floats:
+        """Return an array for a chunk's standardised numbers, shape (p, rows): fresh memory costs more than sums."""
+        if rows > self._room.shape[2]:
+            self._room = np.empty((2, len(self.plans), rows))
+        return self._room[0, :, :rows]
 
     def take_column(self, position: int, cells: Cells, numbers: Floats, rows: RowCodes) -> None:
         """Take in what one column's numbers say by themselves.
@@ -126,14 +139,14 @@ class NumberState:
                 self.zeros[:, position] += np.bincount(rows.codes[zero], minlength=rows.size)
         if self.smallest[position].admits(low):
             self.smallest[position] = self.smallest[position].with_more(present, at)
-        if self.largest[position].admits(-high):
-            self.largest[position] = self.largest[position].with_more(-present, at)
+        if self.largest[position].admits(high):
+            self.largest[position] = self.largest[position].with_more(present, at)
 
     def take_chunk(self, z: Floats, missing: dict[int, Flags], rows: RowCodes) -> None:
         """Take in sums over a chunk.
 
         Args:
-            z: the standardised numbers, 0 where missing, shape (p, n).
+            z: the standardised numbers, 0 where missing, shape (p, n), in the ``room`` of this state.
             missing: for the columns that lack some, where, shape (n,).
             rows: what they are counted by.
         """
@@ -146,7 +159,7 @@ class NumberState:
         of_class[rows.codes, np.arange(z.shape[1])] = 1.0
         absent = np.array([missing[position] for position in gaps], dtype=np.float64).reshape(len(gaps), z.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            square = z * z
+            square = np.multiply(z, z, out=self._room[1, :, : z.shape[1]])
             by = np.vstack([of_class, absent])
             first, second = _products(by, z), _products(by, square)
             self.cubes += np.einsum("ij,ij->i", square, z)

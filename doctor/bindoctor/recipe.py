@@ -4,12 +4,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-import tomlkit
 
 from bindoctor.errors import InputError
 
@@ -360,25 +359,9 @@ class Recipe(Section, frozen=True):
             if before != after
         )
 
-    def to_toml(self) -> str:
-        """Write the settings that differ from ``Recipe()`` as ``[recipe.*]`` tables."""
-        document = tomlkit.document()
-        update_document(document, self)
-        return tomlkit.dumps(document)
-
     def digest(self) -> str:
         """Return a SHA-256 of the settings, in hex."""
         return hashlib.sha256(msgspec.json.encode(self.to_dict(), order="deterministic")).hexdigest()
-
-
-def update_document(document: MutableMapping[str, Any], recipe: Recipe) -> None:
-    """Set ``[recipe.*]`` of a tomlkit document to ``recipe``, touching only what differs, so that comments stay."""
-    written = Recipe.from_dict(_plain(document.get("recipe", {})))
-    for change in written.changes(recipe):
-        section, _, key = change.path.partition(".")
-        tables = document.setdefault("recipe", tomlkit.table(is_super_table=True))
-        table = tables.setdefault(section, tomlkit.table())
-        table[key] = _inline(change.after)
 
 
 def toml_value(value: Any) -> str:
@@ -392,19 +375,6 @@ def toml_value(value: Any) -> str:
         return "inf" if value > 0 else "-inf"
     # TOML escapes as JSON does, and one character more.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _inline(value: Any) -> Any:
-    """Return a table, and tables in it, as inline tables."""
-    if not isinstance(value, dict):
-        return value
-    inline = tomlkit.inline_table()
-    inline.update({name: _inline(entry) for name, entry in value.items()})
-    return inline
-
-
-def _plain(value: Any) -> Any:
-    return value.unwrap() if hasattr(value, "unwrap") else value
 
 
 def _flat(recipe: Recipe) -> Iterator[tuple[str, Any]]:

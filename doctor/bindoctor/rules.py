@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from bindoctor.audit import Audit
@@ -45,7 +46,7 @@ example = Example
 
 def counts(**rows_of_class: int) -> Table:
     """Return a table with a target only: ``counts(no=970, yes=30)``."""
-    return Table({"y": [label for label, count in rows_of_class.items() for _ in range(count)]})
+    return Table({"y": list(chain.from_iterable(map(repeat, rows_of_class, rows_of_class.values())))})
 
 
 @dataclass(frozen=True)

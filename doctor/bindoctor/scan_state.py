@@ -155,15 +155,15 @@ class ScanState:
         """Take in each column by itself.
 
         Returns:
-            The numeric columns' standardised numbers, 0 where missing, shape (p, n), and where those that lack some
-            lack them.
+            The numeric columns' standardised numbers, 0 where missing, shape (p, n), good until the next chunk, and
+            where those that lack some lack them.
         """
-        plans = self.plan.numeric
-        z = np.empty((len(plans), len(chunk.rows)))
+        z = self.numbers.room(len(chunk.rows))
         missing: dict[int, npt.NDArray[np.bool_]] = {}
         numbers: list[Floats] = []
         position = 0
-        self.numbers.recode(np.arange(len(self.numbers.zeros)), rows.size)
+        if rows.size > len(self.numbers.zeros):
+            self.numbers.recode(np.arange(len(self.numbers.zeros)), rows.size)
         with np.errstate(over="ignore", invalid="ignore"):
             for state, (name, cells) in zip(self.columns, chunk.columns.items(), strict=True):
                 hashes = chunk.hashes[name]
@@ -176,7 +176,7 @@ class ScanState:
                     missing[position] = np.isnan(values)
                     z[position, missing[position]] = 0.0
                 self.numbers.take_column(position, cells, values, rows)
-                state.update(cells, hashes, rows, z[position])
+                state.update(cells, hashes, rows, z[position], missing.get(position))
                 numbers.append(values)
                 position += 1
         self.numbers.take_order(numbers, int(chunk.rows[0]))

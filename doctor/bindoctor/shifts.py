@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from bindoctor.column_profile import ColumnProfile, Distribution
 from bindoctor.parts import Shift, Unseen
-from bindoctor.profile import ColumnProfile, Distribution, Profile
+from bindoctor.profile import Profile
 
 MAX_RANGES = 10
 MIN_EXPECTED = 5

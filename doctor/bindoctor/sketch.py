@@ -17,7 +17,8 @@ class Sketch:
     Attributes:
         smallest: the smallest hashes, ascending, at most ``size``: a KMV sketch (Bar-Yossef et al. 2002).
         size: how many hashes are kept.
-        bins: histogram of the numbers by class code, shape (codes, bins); without columns for text.
+        bins: histogram of the numbers by class code, shape (codes, bins); without columns for text. The state that has
+            the sketch adds to it in place.
         sample: the values with the smallest hashes, which is an even sample of all, each with all of its rows counted.
         texts: what the cells that are no numbers look like.
         digest: the sum of all cells' hashes times their rows' hashes, modulo 2⁶⁴.
@@ -32,7 +33,7 @@ class Sketch:
 
     def merged(self, other: "Sketch", most: int) -> "Sketch":
         """Return the sketch of both, with at most ``most`` sampled values; their class codes must be the same."""
-        smallest = smallest_of(np.concatenate([self.smallest, other.smallest]), self.size)
+        smallest = smallest_of_both(self.smallest, other.smallest, self.size)
         sample = self.sample.merged(other.sample).smallest(most)
         texts, digest = self.texts.merged(other.texts), (self.digest + other.digest) % 2**64
         return Sketch(smallest, self.size, self.bins + other.bins, sample, texts, digest)
@@ -48,15 +49,20 @@ class Sketch:
 def smallest_of(values: Hashes, size: int) -> Hashes:
     """Return the smallest distinct values, ascending, at most ``size``; Polars spreads its hashes evenly."""
     if len(values) > 4 * size:
-        few = _distinct(np.partition(values, 2 * size)[: 2 * size])
+        few = _distinct(np.sort(np.partition(values, 2 * size)[: 2 * size]))
         if len(few) >= size:
             return few[:size]
-    return _distinct(values)[:size]
+    return _distinct(np.sort(values))[:size]
 
 
-def _distinct(values: Hashes) -> Hashes:
-    """Return the distinct values, ascending; ``numpy.unique`` is ten times slower here, as it does not sort."""
-    ordered = np.sort(values)
+def smallest_of_both(first: Hashes, second: Hashes, size: int) -> Hashes:
+    """Return the smallest distinct values of two ascending runs, ascending, at most ``size``."""
+    # The stable sort merges runs in linear time.
+    return _distinct(np.sort(np.concatenate([first, second]), kind="stable"))[:size]
+
+
+def _distinct(ordered: Hashes) -> Hashes:
+    """Return the distinct values of an ascending run; ``numpy.unique`` is ten times slower here."""
     new = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     return ordered[new]

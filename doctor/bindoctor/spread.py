@@ -3,8 +3,8 @@
 import numpy as np
 
 from bindoctor.bins import Counts, Floats, bin_edges, bins_of, standardise
+from bindoctor.column_profile import Distribution
 from bindoctor.column_states import ColumnState
-from bindoctor.profile import Distribution
 from bindoctor.sketch import Sketch
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)

@@ -10,22 +10,13 @@ import polars as pl
 
 from bindoctor.bins import Counts
 from bindoctor.classes import order_classes
+from bindoctor.column_profile import NO_LEVELS, ColumnProfile, Distribution, Extremes, LevelList, Moments
 from bindoctor.column_states import ColumnState
 from bindoctor.dataset import Rows
 from bindoctor.findings import RowList
 from bindoctor.levels import Levels
 from bindoctor.number_states import MAX_CORRELATED, Ends, NumberState
-from bindoctor.profile import (
-    NO_LEVELS,
-    Blocks,
-    ColumnProfile,
-    Correlation,
-    Distribution,
-    Extremes,
-    LevelList,
-    Moments,
-    Profile,
-)
+from bindoctor.profile import Blocks, Correlation, Profile
 from bindoctor.row_states import Repeats
 from bindoctor.sample_state import MAX_SAMPLED_ROWS
 from bindoctor.sketch import Sketch
@@ -155,7 +146,7 @@ def _moments(
             integer=bool(numbers.integer[position]),
             increasing=bool(increasing[position]) and state.count > 1,
             zeros_by_class=_ints(numbers.zeros[codes, position]),
-            extremes=Extremes(_pairs(numbers.smallest[position], 1), _pairs(numbers.largest[position], -1)),
+            extremes=Extremes(_pairs(numbers.smallest[position]), _pairs(numbers.largest[position])),
             mean_by_class=tuple(class_mean[codes, position].tolist()),
             std_by_class=tuple(class_std[codes, position].tolist()),
             auc=auc_of(spread.counts),
@@ -163,8 +154,8 @@ def _moments(
     return found
 
 
-def _pairs(ends: Ends, sign: int) -> tuple[tuple[float, int], ...]:
-    return tuple(zip((sign * ends.values).tolist(), ends.rows.tolist(), strict=True))
+def _pairs(ends: Ends) -> tuple[tuple[float, int], ...]:
+    return tuple(zip(ends.values.tolist(), ends.rows.tolist(), strict=True))
 
 
 def _sentinels(state: ColumnState, moments: Moments | None, spread: Distribution | None) -> Iterator[tuple[str, int]]:

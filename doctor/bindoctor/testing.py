@@ -14,6 +14,7 @@ from bindoctor.readers import open_dataset, table_source
 from bindoctor.recipe import Recipe
 from bindoctor.rules import Example, Rule
 from bindoctor.scan import scan
+from bindoctor.settings_text import recipe_toml
 
 SECTIONS = ("## Why it matters", "## When to ignore it", "## References")
 
@@ -111,4 +112,4 @@ def _fix_holds(rule: Rule, situation: Example, fix: Fix) -> None:
 
 
 def _reparsed(recipe: Recipe) -> dict[str, object]:
-    return dict(tomllib.loads(recipe.to_toml()).get("recipe", {}))
+    return dict(tomllib.loads(recipe_toml(recipe)).get("recipe", {}))

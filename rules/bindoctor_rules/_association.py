@@ -1,5 +1,6 @@
 """How far one column alone answers the target, from counts of its values by class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,31 +14,41 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """The labelled rows of one value of a column (``None``: missing), counted by class.
+class Parts:
+    """The labelled rows of each of m values of a column, counted by class.
 
-    ``absent`` tells whether the value stands for "nothing there": missing, zero, or a token such as "?".
+    Attributes:
+        values: the values as written; ``None`` is missing, and zero is one value of a number column, however written.
+        numbers: the values as numbers, NaN where they are none, shape (m,).
+        table: rows by value and class, none of them empty, shape (m, classes).
+        absent: whether the value stands for "nothing there": missing, zero, or a token such as "?", shape (m,).
     """
 
-    value: str | None
-    by_class: Counts
-    absent: bool
+    values: Sequence[str | None]
+    numbers: npt.NDArray[np.float64]
+    table: Counts
+    absent: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.table)
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """One part of a column against all other rows, taken as the answer to "is it this class?".
+    """One value of a column against all other rows, taken as the answer to "is it this class?".
 
     Attributes:
-        part: the part.
+        value: the value as written, ``None`` when it is missing.
+        absent: whether it stands for "nothing there".
         label: the class that is asked for.
-        inside: whether the part's rows are answered "yes" and the others "no", or the reverse.
+        inside: whether the value's rows are answered "yes" and the others "no", or the reverse.
         agreement: share of the rows that are answered right.
         removed: share of the errors of always answering the commoner side that are gone.
         rare: rows of the rarer side.
     """
 
-    part: Part
+    value: str | None
+    absent: bool
     label: str
     inside: bool
     agreement: float
@@ -45,28 +56,37 @@ class Answer:
     rare: int
 
 
-def parts_of(column: ColumnProfile, profile: Profile) -> tuple[Part, ...]:
+def parts_of(column: ColumnProfile, profile: Profile) -> Parts:
     """Return the parts that the scan counted: missing cells, zeros of a number column, the levels if it kept all."""
-    tokens = {text for text, _ in column.tokens}
-    parts = [Part(None, np.array(column.missing_by_class), True)]
+    values: list[str | None] = [None]
+    numbers, table, absent = [np.full(1, np.nan)], [np.array([column.missing_by_class])], [True]
     if column.moments:
-        parts.append(Part("0", np.array(column.moments.zeros_by_class), True))
-    if column.levels_complete:
-        parts.extend(
-            Part(level.value, np.array(level.by_class), level.value in tokens)
-            for level in column.levels
-            if not (column.moments and float(level.value) == 0)
-        )
-    return tuple(part for part in parts if part.by_class.any())
+        values.append("0")
+        numbers.append(np.zeros(1))
+        table.append(np.array([column.moments.zeros_by_class]))
+        absent.append(True)
+    levels = column.levels
+    if column.levels_complete and len(levels):
+        tokens = {text for text, _ in column.tokens}
+        values += levels.texts
+        numbers.append(levels.numbers)
+        table.append(levels.by_class.T)
+        absent += [text in tokens for text in levels.texts] if tokens else [False] * len(levels)
+    every, as_numbers = np.concatenate(table), np.concatenate(numbers)
+    there = np.asarray(every.any(axis=1))
+    if column.moments:
+        # Zeros have been counted together, as the second part.
+        there[2:] &= as_numbers[2:] != 0
+    kept = np.flatnonzero(there).tolist()
+    return Parts([values[part] for part in kept], as_numbers[kept], every[kept], np.array(absent, dtype=np.bool_)[kept])
 
 
-def best_answer(parts: tuple[Part, ...], profile: Profile) -> Answer | None:
+def best_answer(parts: Parts, profile: Profile) -> Answer | None:
     """Return the part that, against all other rows, tells one class from the others with the fewest errors."""
-    if not parts:
+    if not len(parts):
         return None
-    table = np.array([part.by_class for part in parts])
     classes, rows = np.array(profile.class_counts), profile.labelled
-    inside = table.sum(axis=1, keepdims=True) + classes - 2 * table
+    inside = parts.table.sum(axis=1, keepdims=True) + classes - 2 * parts.table
     errors = np.minimum(inside, rows - inside)
     rare = np.minimum(classes, rows - classes)
     removed = np.where(rare > 0, 1 - errors / np.maximum(rare, 1), 0.0)
@@ -74,7 +94,8 @@ def best_answer(parts: tuple[Part, ...], profile: Profile) -> Answer | None:
     # Of two classes, each answers the same question; ask for the positive one.
     part, label = int(which[0]), 1 if len(classes) == 2 else int(which[1])
     return Answer(
-        parts[part],
+        parts.values[part],
+        bool(parts.absent[part]),
         profile.classes[label],
         bool(inside[part, label] <= errors[part, label]),
         float(1 - errors[part, label] / rows),
@@ -83,7 +104,7 @@ def best_answer(parts: tuple[Part, ...], profile: Profile) -> Answer | None:
     )
 
 
-def errors_removed(column: ColumnProfile, parts: tuple[Part, ...], profile: Profile) -> float:
+def errors_removed(column: ColumnProfile, parts: Parts, profile: Profile) -> float:
     """Return the share of the majority answer's errors that answering by the column's values removes.
 
     Each row is answered by the majority of the *other* rows with its value, so that values of a single row answer
@@ -91,11 +112,11 @@ def errors_removed(column: ColumnProfile, parts: tuple[Part, ...], profile: Prof
     both counts.
     """
     baseline = profile.labelled - max(profile.class_counts)
-    if not column.levels_complete or not baseline or not parts:
+    if not column.levels_complete or not baseline or not len(parts):
         return 0.0
-    tables = [np.array([part.by_class for part in parts])]
+    tables = [parts.table]
     if column.moments and column.distinct > BINS:
-        tables.append(_ranges(column, parts))
+        tables.append(_ranges(parts))
     return max(1 - (profile.labelled - _right(table)) / baseline for table in tables)
 
 
@@ -127,32 +148,31 @@ def class_distance(column: ColumnProfile, profile: Profile, min_rows: int) -> fl
 
 
 def one_class_side(
-    column: ColumnProfile, parts: tuple[Part, ...], profile: Profile, *, min_rows: int, max_class_share: float
+    column: ColumnProfile, parts: Parts, profile: Profile, *, min_rows: int, max_class_share: float
 ) -> str:
     """Describe the rows with, or without, a value that hold one class only; "" if there are none.
 
     Only present against absent and one of two values are looked at: among many values some hold one class by chance.
     """
     name, total = column.name, np.array(profile.class_counts)
-    for part in parts:
-        if not (part.absent or len(parts) == 2):
-            continue
-        here = f"without '{name}'" if part.value is None else f"where '{name}' is '{part.value}'"
-        there = f"with '{name}'" if part.value is None else f"where '{name}' is not '{part.value}'"
-        for side, words in ((part.by_class, here), (total - part.by_class, there)):
+    for part in np.flatnonzero(parts.absent | (len(parts) == 2)).tolist():
+        value, by_class = parts.values[part], parts.table[part]
+        here = f"without '{name}'" if value is None else f"where '{name}' is '{value}'"
+        there = f"with '{name}'" if value is None else f"where '{name}' is not '{value}'"
+        for side, words in ((by_class, here), (total - by_class, there)):
             rows, label = int(side.sum()), int(side.argmax())
             if rows >= min_rows and side[label] == rows and total[label] <= max_class_share * profile.labelled:
                 return f"all {rows} rows {words} are '{profile.classes[label]}'"
     return ""
 
 
-def _ranges(column: ColumnProfile, parts: tuple[Part, ...]) -> Counts:
-    present = sorted((part for part in parts if part.value is not None), key=lambda part: float(part.value or 0))
-    table = np.array([part.by_class for part in present])
+def _ranges(parts: Parts) -> Counts:
+    missing = np.isnan(parts.numbers)
+    table = parts.table[~missing][np.argsort(parts.numbers[~missing], kind="stable")]
     below = table.sum(axis=1).cumsum() - table.sum(axis=1)
     starts = np.searchsorted(below, np.linspace(0, table.sum(), BINS, endpoint=False))
     ranges = np.add.reduceat(table, np.unique(starts[starts < len(table)]), axis=0)
-    return np.vstack([ranges, *(part.by_class for part in parts if part.value is None)])
+    return np.vstack([ranges, parts.table[missing]])
 
 
 def _right(table: Counts) -> int:

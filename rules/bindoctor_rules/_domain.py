@@ -66,12 +66,12 @@ def tell_apart(training: Profile, part: Part, columns: Sequence[str]) -> Domain 
     return Domain(float(np.mean(aucs)), error, len(is_part))
 
 
-def _drawn(random: np.random.Generator, rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+def _drawn(random: "np.random.Generator", rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     return rows if len(rows) <= most else np.sort(random.choice(rows, most, replace=False))
 
 
 def _matched(
-    random: np.random.Generator,
+    random: "np.random.Generator",
     labels: npt.NDArray[np.int64],
     classes: tuple[str, ...],
     other_labels: npt.NDArray[np.int64],

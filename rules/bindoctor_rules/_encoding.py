@@ -24,7 +24,7 @@ def one_hot_levels(column: ColumnProfile, recipe: Recipe) -> int:
     """
     if not column.levels_complete:
         return min(column.distinct, column.count // max(recipe.rare_below, 1))
-    kept = sum(level.count >= recipe.rare_below for level in column.levels)
+    kept = int((column.levels.counts >= recipe.rare_below).sum())
     return kept + (kept < column.distinct)
 
 

@@ -30,7 +30,7 @@ def ranges_of(columns: Mapping[str, ColumnProfile], rows: Rows, *, min_rows: int
         return
     codes = np.column_stack([_codes(column, rows) for column in few])
     values = np.array([column.distinct for column in few])
-    others = np.array([column.count - max(level.count for level in column.levels) for column in few])
+    others = np.array([column.count - column.levels[0].count for column in few])
     found: dict[str, str] = {}
     for column in sorted(many, key=lambda column: column.distinct):
         likely = np.flatnonzero((values < column.distinct) & (others >= min_rows))

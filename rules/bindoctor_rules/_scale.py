@@ -83,7 +83,7 @@ def _loss_alone(column: ColumnProfile, profile: Profile) -> float | None:
 
 
 def _loss_of_levels(column: ColumnProfile, profile: Profile) -> float:
-    table = np.array([*(level.by_class for level in column.levels), column.missing_by_class], dtype=np.float64)
+    table = np.vstack([column.levels.by_class.T, column.missing_by_class]).astype(np.float64)
     table = table[table.sum(axis=1) > 0]
     share = np.divide(table, table.sum(axis=1, keepdims=True))
     nats = -(table * np.log(np.where(share > 0, share, 1.0))).sum()

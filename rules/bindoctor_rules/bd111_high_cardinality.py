@@ -115,7 +115,7 @@ def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
         f"Encode {them} by the target, inside folds",
         {f"features.encode-columns.{column.name}": "target" for column in crowded},
     )
-    rare = any(level.count < GROUPED for column in crowded for level in column.levels) or not all(
+    rare = any((column.levels.counts < GROUPED).any() for column in crowded) or not all(
         column.levels_complete for column in crowded
     )
     if rare and recipe.rare_below < GROUPED:

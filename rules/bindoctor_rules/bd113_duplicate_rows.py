@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from bindoctor import (
     Aim,
     ColumnProfile,
@@ -116,5 +118,5 @@ def _equal_share(column: ColumnProfile, label: int, rows: int) -> float:
     """Return the share of the pairs of a class's rows with the same cell; a missing cell equals a missing cell."""
     if not column.levels_complete:
         return max(column.count / column.distinct - 1, 0) / column.count
-    same = [column.missing_by_class[label], *(level.by_class[label] for level in column.levels)]
-    return sum(math.comb(count, 2) for count in same) / math.comb(rows, 2)
+    same = np.append(column.levels.by_class[label], column.missing_by_class[label])
+    return float((same * (same - 1)).sum() / (rows * (rows - 1)))

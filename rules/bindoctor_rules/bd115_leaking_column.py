@@ -160,10 +160,10 @@ def leaking_column(
         answer = best_answer(parts, profile)
         proof = {"min_agreement": min_agreement, "min_rare": min_rare}
         if answer is not None:
-            needed = min_removed if answer.part.absent else min_removed_by_level
+            needed = min_removed if answer.absent else min_removed_by_level
             if answer.agreement >= min_agreement and answer.removed >= needed and answer.rare >= min_rare:
                 measured = {"agreement": answer.agreement, "removed": answer.removed, "min_removed": needed, **proof}
-                yield _proven(column, _restated(answer, profile), {"value": answer.part.value, **measured})
+                yield _proven(column, _restated(answer, profile), {"value": answer.value, **measured})
                 continue
         distance = class_distance(column, profile, min_rows)
         if distance >= min_distance:
@@ -223,7 +223,7 @@ def _restated(answer: Answer, profile: Profile) -> str:
     label = f"'{answer.label}'"
     other = f"'{profile.classes[0]}'" if len(profile.classes) == 2 else f"not {label}"
     first, second = (label, other) if answer.inside else (other, label)
-    rows = "rows without it are" if answer.part.value is None else f"rows with '{answer.part.value}' are"
+    rows = "rows without it are" if answer.value is None else f"rows with '{answer.value}' are"
     return f"{rows} {first} and all others {second} in {answer.agreement:.1%} of {profile.labelled} rows"
 
 

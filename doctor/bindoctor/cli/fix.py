@@ -20,7 +20,7 @@ from bindoctor.cli.options import (
     report_options,
     rule_options,
 )
-from bindoctor.config import FILE_NAME, DataSettings, find_config, render_config
+from bindoctor.config import FILE_NAME, DataSettings, find_config
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
@@ -29,6 +29,7 @@ from bindoctor.journal import read_text, record
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
 from bindoctor.report import Report
+from bindoctor.settings_text import render_config
 from bindoctor.workspace import OUT_FOLDER, RuleChoice, Workspace, open_workspace
 
 if TYPE_CHECKING:
