@@ -35,6 +35,9 @@ def polars_typed(path: Path) -> None:
 
 
 def bindoctor_scan(path: Path) -> None:
+    from bindoctor.cli import prepare_libraries
+
+    prepare_libraries()
     from bindoctor import Recipe
     from bindoctor.readers import open_dataset, open_source
     from bindoctor.scan import scan

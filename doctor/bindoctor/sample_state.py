@@ -15,6 +15,7 @@ MAX_SAMPLED_ROWS = 20_000
 MIN_SAMPLED_ROWS = 400
 MAX_SAMPLED_CELLS = 500_000
 MAX_HASH = 2**64 - 1
+MAX_KEPT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,11 @@ class SampleState:
 
     def _add(self, part: SampledRows) -> None:
         self.parts.append(part)
-        if sum(len(part.rows) for part in self.parts) > 2 * self.most:
+        hashes = np.concatenate([part.hashes for part in self.parts])
+        if len(hashes) > self.most:
+            self.limit = int(np.partition(hashes, self.most - 1)[self.most - 1])
+        # Cells are costly to move, so that many more than needed are kept for a while.
+        if len(hashes) > MAX_KEPT * self.most:
             self.parts = [self._joined()]
 
     def _joined(self) -> SampledRows:
@@ -85,6 +90,4 @@ class SampleState:
         )
         if len(every.rows) <= self.most:
             return every
-        smallest = np.argpartition(every.hashes, self.most - 1)[: self.most]
-        self.limit = int(every.hashes[smallest].max())
-        return every.take(smallest)
+        return every.take(np.argpartition(every.hashes, self.most - 1)[: self.most])

@@ -52,7 +52,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 fine, 1 findings, 2 could not do it, 130 interrupted."""
-    _prepare()
+    prepare_libraries()
     try:
         code = commands(standalone_mode=False)
     except click.ClickException as error:
@@ -83,7 +83,7 @@ def _message(error: Exception) -> str:
     return ""
 
 
-def _prepare() -> None:
+def prepare_libraries() -> None:
     """Say how many threads the libraries may start, which they ask when they are imported, and import them quickly.
 
     bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. What
