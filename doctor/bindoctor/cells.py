@@ -12,6 +12,7 @@ import polars as pl
 from bindoctor.cleaning import outside, tidied
 from bindoctor.hashing import KeyTable, encode, hash_cells, text_hash
 from bindoctor.recipe import Data
+from bindoctor.series import taken
 
 PROBED_CELLS = 64
 MAX_CODED_SHARE = 0.25
@@ -54,7 +55,7 @@ class Cells:
         if self.plain:
             return self.written
         if self.coded is not None:
-            return self.coded.distinct.stripped.gather(self.coded.number)
+            return taken(self.coded.distinct.stripped, self.coded.number)
         return self.written.str.strip_chars()
 
     @cached_property
@@ -81,7 +82,7 @@ class Cells:
     def take(self, at: npt.NDArray[np.int64]) -> "Cells":
         """Return the cells at these positions."""
         coded = None if self.coded is None else Coded(self.coded.distinct, self.coded.number[at])
-        return Cells(self.written.gather(at), self.numbers.gather(at), coded, self.plain)
+        return Cells(taken(self.written, at), taken(self.numbers, at), coded, self.plain)
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> "Cells":
         """Return the cells where ``mask`` is true."""
@@ -159,11 +160,11 @@ def read_cells(column: pl.Series, data: Data, seen: dict[str, Seen] | None = Non
     if len(positions) > MAX_CODED_SHARE * len(column):
         return _read_each(column, data)
     # What is said of a cell is said of all cells with the same text, so few distinct ones are read once.
-    keys, texts = hashes[positions], column.gather(positions)
+    keys, texts = hashes[positions], taken(column, positions)
     if known is not None:
         keys, texts = np.concatenate([known.table.keys, keys]), pl.concat([known.texts, texts])
     keys, firsts = np.unique(keys, return_index=True)
-    texts = texts.gather(firsts)
+    texts = taken(texts, firsts)
     now = Seen(KeyTable(keys), texts, _read_each(texts, data))
     if seen is not None and len(keys) <= MAX_SEEN:
         seen[column.name] = now
@@ -174,10 +175,10 @@ def read_cells(column: pl.Series, data: Data, seen: dict[str, Seen] | None = Non
 def _coded(column: pl.Series, seen: Seen, number: npt.NDArray[np.int64]) -> Cells:
     distinct = seen.distinct
     changed = distinct.written.null_count() > seen.texts.null_count() or distinct.renamed
-    written = distinct.written.gather(number) if changed else column
+    written = taken(distinct.written, number) if changed else column
     numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(column))
     if distinct.numbers.null_count() < len(distinct):
-        numbers = distinct.numbers.gather(number)
+        numbers = taken(distinct.numbers, number)
     return Cells(written, numbers, Coded(distinct, number))
 
 

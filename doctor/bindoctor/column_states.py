@@ -12,6 +12,7 @@ from bindoctor.cells import Cells
 from bindoctor.dates import days_array
 from bindoctor.hashing import NULL_HASH, Hashes
 from bindoctor.levels import Levels, RowCodes, count_levels
+from bindoctor.series import numbers_in
 from bindoctor.sketch import Sketch, smallest_of, smallest_of_both
 from bindoctor.texts import TextFacts
 
@@ -76,7 +77,7 @@ class ColumnPlan:
         """Return texts as numbers or days, NaN where they are neither, shape (n,)."""
         if self.date_format:
             return days_array(written.str.strip_chars(), self.date_format)
-        return written.str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
+        return numbers_in(written).to_numpy()
 
 
 @dataclass(eq=False)

@@ -53,7 +53,8 @@ def date_format(texts: pl.Series) -> str:
 
     Whole numbers are no dates here: 20240131 is one only where a user says so.
     """
-    texts = texts.drop_nulls()
+    if texts.null_count():
+        texts = texts.drop_nulls()
     few = texts.head(PROBED_TEXTS)
     if not len(few) or few.str.contains(LIKE_A_DATE).sum() < MIN_PROBED_SHARE * len(few):
         return ""

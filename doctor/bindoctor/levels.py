@@ -10,6 +10,7 @@ import polars as pl
 from bindoctor.bins import Counts, Floats
 from bindoctor.cells import Cells
 from bindoctor.hashing import Hashes, KeyTable, encode
+from bindoctor.series import numbers_in, taken
 
 LOW_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -56,7 +57,7 @@ class Levels:
         for part, at in ((self, level[: len(self.keys)]), (other, level[len(self.keys) :])):
             counts[:, at] += part.counts
             row_sums[at] += part.row_sums
-        return Levels(keys, pl.concat([self.texts, other.texts]).gather(chosen), first_rows[chosen], counts, row_sums)
+        return Levels(keys, taken(pl.concat([self.texts, other.texts]), chosen), first_rows[chosen], counts, row_sums)
 
     def smallest(self, size: int) -> "Levels":
         """Return the ``size`` levels with the smallest hashes."""
@@ -78,7 +79,7 @@ class Levels:
     @cached_property
     def numbers(self) -> Floats:
         """Return the levels as numbers, NaN where they are none, shape (m,)."""
-        return self.texts.str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
+        return numbers_in(self.texts).to_numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +150,13 @@ def count_levels(
         positions, number = encode(hashes)
         if len(positions) > 4 * most:
             return None
-        keys, texts, first_rows = hashes[positions], cells.written.gather(positions), positions
+        keys, texts, first_rows = hashes[positions], taken(cells.written, positions), positions
     m = len(keys)
     counts = np.bincount(rows.codes * m + number, minlength=rows.size * m).reshape(rows.size, m)
     sums = rows.hash_sums(number, m)
-    present = texts.is_not_null().to_numpy() & (first_rows < len(number))
+    present = first_rows < len(number)
+    if texts.null_count():
+        present &= texts.is_not_null().to_numpy()
     if not present.all():
         keys, texts, counts, sums = keys[present], texts.filter(pl.Series(present)), counts[:, present], sums[present]
         first_rows = first_rows[present]
@@ -169,11 +172,11 @@ def _grouped(
         return None
     if len(unique) == len(keys):
         order = np.argsort(keys)
-        return Levels(unique, texts.gather(order), first_rows[order], counts[:, order], sums[order])
+        return Levels(unique, taken(texts, order), first_rows[order], counts[:, order], sums[order])
     chosen = np.lexsort([first_rows, level])
     chosen = chosen[np.searchsorted(level[chosen], np.arange(len(unique)))]
     joined = np.zeros((len(unique), len(counts)), dtype=np.int64)
     np.add.at(joined, level, counts.T)
     joined_sums = np.zeros(len(unique), dtype=np.uint64)
     np.add.at(joined_sums, level, sums)
-    return Levels(unique, texts.gather(chosen), first_rows[chosen], joined.T, joined_sums)
+    return Levels(unique, taken(texts, chosen), first_rows[chosen], joined.T, joined_sums)

@@ -21,6 +21,7 @@ from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.row_states import RowPart, RowState
 from bindoctor.sample_state import SampleState
 from bindoctor.selection import Chunk
+from bindoctor.series import taken
 from bindoctor.summary import summarise
 
 MAX_CLASSES = 100
@@ -184,7 +185,7 @@ class ScanState:
 
     def _codes(self, labels: pl.Series) -> Counts:
         positions, number = encode(text_hash(labels))
-        distinct = labels.gather(positions).to_list()
+        distinct = taken(labels, positions).to_list()
         self._add_labels(dict.fromkeys(label for label in distinct if label is not None))
         known: dict[str | None, int] = {label: code for code, label in enumerate(self.labels, start=1)}
         known[None] = 0
@@ -207,11 +208,12 @@ def _column_plan(name: str, cells: Cells) -> ColumnPlan:
     if not cells.all_numbers:
         texts = cells.stripped.filter(cells.written.is_not_null() & cells.numbers.is_null()).head(HEAD_ROWS)
     form = date_format(texts)
-    numbers = days_array(texts, form) if form else cells.numbers.drop_nulls().head(HEAD_ROWS).to_numpy()
-    numbers = numbers[~np.isnan(numbers)]
+    numbers = days_array(texts, form) if form else cells.numbers.to_numpy()
+    numbers = numbers[~np.isnan(numbers)][:HEAD_ROWS]
     centre, scale = 0.0, 1.0
     if len(numbers):
-        low, centre, high = (float(q) for q in np.quantile(numbers, [0.25, 0.5, 0.75]))
+        quarters = np.arange(1, 4) * (len(numbers) - 1) // 4
+        low, centre, high = np.sort(numbers)[quarters].tolist()
         # The floor keeps (x − centre) / scale from overflowing where the quartiles are equal but for rounding.
         scale = max(high - low or float(np.std(numbers)), 1e-12 * float(np.abs(numbers).max()))
     return ColumnPlan(

@@ -19,6 +19,7 @@ from bindoctor.number_states import MAX_CORRELATED, Ends, NumberState
 from bindoctor.profile import Blocks, Correlation, Profile
 from bindoctor.row_states import Repeats
 from bindoctor.sample_state import MAX_SAMPLED_ROWS
+from bindoctor.series import numbers_in
 from bindoctor.sketch import Sketch
 from bindoctor.spread import auc_of, distribution_of, known_values, quantiles_of
 from bindoctor.tokens import SENTINELS, missing_texts, sentinels
@@ -219,9 +220,7 @@ def _sample(state: "ScanState", profiles: Mapping[str, ColumnProfile], classes: 
     class_of = np.zeros(len(state.labels) + 1, dtype=np.int64)
     class_of[codes] = np.arange(len(codes))
     features = {
-        name: sampled.cells[name].str.strip_chars().cast(pl.Float64, strict=False)
-        if column.kind == "number"
-        else sampled.cells[name]
+        name: numbers_in(sampled.cells[name]) if column.kind == "number" else sampled.cells[name]
         for name, column in profiles.items()
     }
     return Rows(pl.DataFrame(features), class_of[sampled.codes], classes, sampled.rows)

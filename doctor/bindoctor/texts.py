@@ -9,6 +9,7 @@ import polars as pl
 from bindoctor.bins import Counts
 from bindoctor.cells import Cells
 from bindoctor.levels import Levels
+from bindoctor.series import taken
 from bindoctor.tokens import count_lookalikes
 
 MAX_LISTED = 5
@@ -32,7 +33,7 @@ class TextFacts:
     def of(cls, cells: Cells, rows: Counts) -> "TextFacts":
         """Look at the cells of a chunk in which most differ; ``rows`` are their row numbers, shape (n,)."""
         at = np.flatnonzero((cells.numbers.is_null() & cells.written.is_not_null()).to_numpy())
-        return cls._of(cells.written.gather(at), np.ones(len(at), dtype=np.int64), rows[at])
+        return cls._of(taken(cells.written, at), np.ones(len(at), dtype=np.int64), rows[at])
 
     @classmethod
     def of_levels(cls, levels: Levels) -> "TextFacts":
@@ -40,19 +41,19 @@ class TextFacts:
         if not len(levels.keys):
             return cls()
         at = np.flatnonzero(~np.isfinite(levels.numbers))
-        return cls._of(levels.texts.gather(at), levels.counts.sum(axis=0)[at], levels.first_rows[at])
+        return cls._of(taken(levels.texts, at), levels.counts.sum(axis=0)[at], levels.first_rows[at])
 
     @classmethod
     def _of(cls, written: pl.Series, counts: Counts, rows: Counts) -> "TextFacts":
-        longest = written.str.len_chars().max()
-        if longest is None:
+        if not len(written):
             return cls()
+        longest = written.str.len_chars().max()
         assert isinstance(longest, int)
         texts = written.str.strip_chars()
         # Blanks around a text do not make it another one, so a few more than are listed may be needed.
         earliest = np.argsort(rows, kind="stable")[: 8 * MAX_LISTED]
         first: dict[str, int] = {}
-        for text, row in zip(texts.gather(earliest).to_list(), rows[earliest].tolist(), strict=True):
+        for text, row in zip(taken(texts, earliest).to_list(), rows[earliest].tolist(), strict=True):
             first.setdefault(text, row)
         return cls(count_lookalikes(texts, counts), _earliest(first), longest)
 

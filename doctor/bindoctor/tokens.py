@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bindoctor.series import taken
+
 ALWAYS = frozenset(
     [
         "?",
@@ -50,9 +52,9 @@ def count_lookalikes(texts: pl.Series, counts: npt.NDArray[np.int64]) -> dict[st
         counts: how often each stands there, shape (n,).
     """
     short = np.flatnonzero((texts.str.len_bytes() <= LONGEST).to_numpy())
-    alike = texts.gather(short).str.to_lowercase().is_in(sorted(LOOKALIKES)).to_numpy()
+    alike = taken(texts, short).str.to_lowercase().is_in(sorted(LOOKALIKES)).to_numpy()
     found: dict[str, int] = {}
-    for text, count in zip(texts.gather(short[alike]).to_list(), counts[short[alike]].tolist(), strict=True):
+    for text, count in zip(taken(texts, short[alike]).to_list(), counts[short[alike]].tolist(), strict=True):
         found[text] = found.get(text, 0) + count
     return found
 
