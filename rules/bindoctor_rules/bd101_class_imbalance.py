@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, counts, example, rule
+from bindoctor_rules._encoding import is_one_hot
 from bindoctor_rules._imbalance import rare_limit
 
 MIXED = Table(
@@ -52,8 +53,8 @@ def class_imbalance(profile: Profile, recipe: Recipe, *, min_share: float = 0.2)
     the remedies start with the threshold and the weights. On 13 real sets of 1:9 and beyond, scaled, a threshold tuned
     on out-of-fold probabilities gained 0.158 balanced accuracy, class weights 0.150 and SMOTE 0.106, while SMOTE
     worsened the log loss on all of them: resampling has to win its trial. SMOTE and its kin interpolate between
-    neighbours, which means nothing for text; with text columns SMOTENC takes their place, and with text alone only rows
-    can be repeated or left out.
+    neighbours, which means nothing for levels with an input each; beside such columns SMOTENC takes their place, and
+    with these alone only rows can be repeated or left out.
 
     ## When to ignore it
     When only the ranking of rows or their probabilities are used, or when errors on both classes cost what the class
@@ -88,10 +89,11 @@ def class_imbalance(profile: Profile, recipe: Recipe, *, min_share: float = 0.2)
 def _fixes(profile: Profile, recipe: Recipe) -> Iterator[Fix]:
     # Folds and early stopping may leave half of the rare rows for training, and each needs this many neighbours there.
     synthetic = profile.rare_count > 2 * recipe.resample.neighbors
+    by_level = any(is_one_hot(column, recipe) for column in profile.categories)
     yield Fix("Weight the classes inversely to their shares", {"loss.class-weight": "balanced"})
     if len(profile.classes) == 2:
         yield Fix("Tune the decision threshold on out-of-fold probabilities", {"decide.threshold": "tuned"})
-    if synthetic and not profile.categories:
+    if synthetic and not by_level:
         yield Fix("Oversample with SMOTE", {"resample.method": "smote"})
         yield Fix("Oversample along the class border (borderline SMOTE)", {"resample.method": "borderline-smote"})
         yield Fix("Oversample where the rare class is hard to learn (ADASYN)", {"resample.method": "adasyn"})
@@ -99,7 +101,7 @@ def _fixes(profile: Profile, recipe: Recipe) -> Iterator[Fix]:
         yield Fix("Oversample with SMOTENC", {"resample.method": "smotenc"})
     yield Fix("Repeat rows of the rare class", {"resample.method": "random-over"})
     yield Fix("Leave out rows of the common class", {"resample.method": "random-under"})
-    if synthetic and not profile.categories:
+    if synthetic and not by_level:
         yield Fix("Oversample with SMOTE, then remove Tomek links", {"resample.method": "smote-tomek"})
         yield Fix("Oversample with SMOTE, then remove rows whose neighbours disagree", {"resample.method": "smote-enn"})
     if recipe.model.kind != "gradient-boosting":

@@ -113,7 +113,7 @@ def print_treatment(treatment: Treatment, console: Console) -> None:
         console.print(indented(Text(printable(note), style="dim"), 2))
     console.print()
     status = (treatment.status.replace("-", " ").upper(), STATUS_STYLES[treatment.status])
-    console.print(Text.assemble(status, f": {printable(treatment.why)}."))
+    console.print(Text.assemble(status, f": {printable(treatment.why).rstrip('.')}."))
     console.print(_before_and_after(treatment))
     if treatment.gain is not None:
         gain = treatment.gain
@@ -238,7 +238,7 @@ def _trials(trials: Sequence[Trial]) -> Iterable[RenderableType]:
     yield table
     for trial in trials:
         if trial.why:
-            yield indented(Text(f"{printable(trial.title)}: {printable(trial.why)}.", style="dim"), 2)
+            yield indented(Text(f"{printable(trial.title)}: {printable(trial.why).rstrip('.')}.", style="dim"), 2)
 
 
 def _before_and_after(treatment: Treatment) -> Table:
