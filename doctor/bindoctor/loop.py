@@ -1,8 +1,7 @@
-"""The training loop: plain PyTorch over a matrix in memory, epoch by epoch, with everything logged."""
+"""The training loop: epoch by epoch over a matrix in memory, with everything logged."""
 
 import math
-from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,30 +9,63 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor import scores
-from bindoctor.build import build_network, build_optimizer, build_schedule, check_network_size
+from bindoctor.build import build_network, build_schedule, check_network_size
 from bindoctor.errors import InputError
+from bindoctor.flat_steps import FlatSteps
 from bindoctor.history import Epoch, History, TrainingFailed
-from bindoctor.losses import (
-    Objective,
-    binary_targets,
-    build_objective,
-    class_weights,
-    output_count,
-    plain_log_loss,
-)
-from bindoctor.prepare import Matrix, Part, Prepared
+from bindoctor.losses import class_weights, output_count, plain_log_loss
+from bindoctor.prepare import Matrix, Prepared
 from bindoctor.recipe import Recipe
+from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
-MAX_ROWS_AT_ONCE = 65_536
+__all__ = ["MAX_ROWS_AT_ONCE", "Steps", "network_probability", "train_network"]
+
+MAX_FLAT_WEIGHTS = 2**20
 
 
-def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.Sequential, History]:
+class Steps(Protocol):
+    """What takes the steps: plain PyTorch on any device, or the same without autograd, several times faster."""
+
+    def inputs(self, matrix: Matrix) -> Any:
+        """Return a matrix as ``logits`` takes it."""
+        ...
+
+    def logits(self, inputs: Any) -> Tensor:
+        """Return the network's logits in evaluation mode, shape (n, outputs)."""
+        ...
+
+    def epoch(self, order: Tensor, rate: float) -> tuple[Tensor, float]:
+        """Take one step a batch over rows in this order; return their logits and the first batch's gradient norm."""
+        ...
+
+    def state(self) -> object:
+        """Return a copy of all that training changes in the network."""
+        ...
+
+    def restore(self, state: object) -> None:
+        """Go back to a state."""
+        ...
+
+    def network(self) -> nn.Sequential:
+        """Return the network as trained, on the CPU and in evaluation mode."""
+        ...
+
+
+def train_network(
+    recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False
+) -> tuple[nn.Sequential, History]:
     """Train the recipe's network; on the CPU the result depends on nothing but the arguments.
 
     The curve holds plain log losses, whatever is minimised: of the training rows (after resampling) as they came by in
     the epoch, dropout and all, and of the rows that early stopping watches, or else of the held-out rows, which decide
     nothing. The score is the average precision where that is monitored, otherwise the accuracy; the gradient norm is
     that of the epoch's first batch, before clipping.
+
+    Args:
+        recipe: what to train.
+        prepared: the rows.
+        seed: for the initial weights, dropout and the order of rows.
+        plain: train with autograd even where the same goes faster without: on the CPU, for up to 2²⁰ weights.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -44,43 +76,38 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
     """
     settings, device = recipe.train, _device(recipe)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
-    outputs = output_count(recipe.loss, len(prepared.classes))
-    check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
-    objective = build_objective(recipe.loss, outputs, class_weights(recipe.loss, counts.tolist()), device)
-    matrix, labels = _tensors(prepared.train, device)
-    targets = binary_targets(recipe.loss, labels) if outputs == 1 else labels
-    weights = None if prepared.weights is None else torch.from_numpy(prepared.weights).to(device)
-    watched_part = prepared.valid or prepared.test
-    watched = None if watched_part is None else _tensors(watched_part, device)
+    width, outputs = prepared.train.matrix.shape[1], output_count(recipe.loss, len(prepared.classes))
+    check_network_size(recipe.model, width, outputs)
+    by_class = class_weights(recipe.loss, counts.tolist())
     _check(recipe, prepared)
+    watched_part = prepared.valid or prepared.test
     epochs: list[Epoch] = []
-    best_value, best_epoch, best_state = -math.inf, 0, {}
+    best_value, best_epoch, best_state = -math.inf, 0, None
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         shuffle = torch.Generator().manual_seed(seed)
-        network = build_network(recipe.model, matrix.shape[1], outputs, (counts / counts.sum()).tolist()).to(device)
-        optimizer = build_optimizer(recipe.optimizer, network)
-        schedule = build_schedule(recipe.optimizer, optimizer, settings.epochs)
-        first_loss = plain_log_loss(_logits(network, matrix), labels)
+        network = build_network(recipe.model, width, outputs, (counts / counts.sum()).tolist())
+        steps = _steps(recipe, network, prepared, by_class, device, plain=plain)
+        labels = torch.tensor(prepared.train.labels, device=device)
+        watched = None
+        if watched_part is not None:
+            watched = steps.inputs(watched_part.matrix), torch.tensor(watched_part.labels, device=device)
+        # PyTorch's schedules change the rate of an optimizer; this one has nothing else to do.
+        clock = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.optimizer.learning_rate)
+        schedule = build_schedule(recipe.optimizer, clock, settings.epochs)
+        first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
         for number in range(1, settings.epochs + 1):
-            order = _order(recipe, len(labels), shuffle).to(device)
-            rate = optimizer.param_groups[0]["lr"]
-            logits, norm = _one_epoch(
-                recipe,
-                network,
-                optimizer,
-                objective,
-                matrix[order],
-                targets[order],
-                None if weights is None else weights[order],
-            )
-            train = _measure(recipe, logits, labels[order])
-            valid = None if watched is None else _measure(recipe, _logits(network, watched[0]), watched[1])
+            order = _order(recipe, len(labels), shuffle)
+            rate = clock.param_groups[0]["lr"]
+            logits, norm = steps.epoch(order, rate)
+            train = _measure(recipe, logits, labels[order.to(device)])
+            valid = None if watched is None else _measure(recipe, steps.logits(watched[0]), watched[1])
             epochs.append(_epoch(number, train, valid, rate, norm))
             deciding = train if valid is None or prepared.valid is None else valid
             if not math.isfinite(train.loss + deciding.loss):
                 why = f"the loss became {train.loss + deciding.loss} in epoch {number}"
                 raise TrainingFailed(why, History(tuple(epochs), first_loss))
+            clock.step()
             if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
                 schedule.step(deciding.loss)
             elif schedule is not None:
@@ -88,18 +115,33 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[nn.
             if prepared.valid:
                 value = -deciding.loss if settings.monitor == "loss" else deciding.score
                 if value > best_value:
-                    best_value, best_epoch = value, number
-                    best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+                    best_value, best_epoch, best_state = value, number, steps.state()
                 elif number - best_epoch >= settings.patience:
                     break
         if prepared.valid and settings.restore_best:
-            network.load_state_dict(best_state)
-    return network.cpu().eval(), History(tuple(epochs), first_loss, best_epoch or None)
+            steps.restore(best_state)
+    return steps.network(), History(tuple(epochs), first_loss, best_epoch or None)
 
 
 def network_probability(network: nn.Sequential, matrix: Matrix) -> npt.NDArray[np.float64]:
     """Return class probabilities, float64 of shape (n, classes)."""
-    return _probability(_logits(network, torch.from_numpy(matrix)))
+    return _probability(network_logits(network, torch.from_numpy(matrix)))
+
+
+def _steps(
+    recipe: Recipe,
+    network: nn.Sequential,
+    prepared: Prepared,
+    by_class: npt.NDArray[np.float64],
+    device: torch.device,
+    *,
+    plain: bool,
+) -> Steps:
+    rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    if plain or device.type != "cpu" or weights > MAX_FLAT_WEIGHTS:
+        return TorchSteps(recipe, network, *rows, device)
+    return FlatSteps(recipe, network, *rows)
 
 
 class _Measured(NamedTuple):
@@ -110,40 +152,6 @@ class _Measured(NamedTuple):
 def _epoch(number: int, train: _Measured, valid: _Measured | None, rate: float, norm: float) -> Epoch:
     watched = (None, None) if valid is None else valid
     return Epoch(number, train.loss, watched[0], train.score, watched[1], rate, norm)
-
-
-def _one_epoch(
-    recipe: Recipe,
-    network: nn.Sequential,
-    optimizer: torch.optim.Optimizer,
-    objective: Objective,
-    matrix: Tensor,
-    targets: Tensor,
-    row_weights: Tensor | None,
-) -> tuple[Tensor, float]:
-    """Take one step a batch over rows in this order; return all logits and the first batch's gradient norm."""
-    settings = recipe.optimizer
-    parameters = list(network.parameters())
-    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
-    logits: list[Tensor] = []
-    norms: list[Tensor] = []
-    network.train()
-    size = recipe.train.batch_size
-    counting = repeat(None) if row_weights is None else torch.split(row_weights, size)
-    for rows, wanted, weights in zip(torch.split(matrix, size), torch.split(targets, size), counting, strict=False):
-        answer = network(rows)
-        loss = objective(answer, wanted, weights)
-        if settings.l1:
-            loss = loss + settings.l1 * torch.stack([weight.abs().sum() for weight in matrices]).sum()
-        # What zero_grad does, at a quarter of its cost: a tenth of a step of a small network.
-        for parameter in parameters:
-            parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
-        if settings.clip_norm or not norms:
-            norms.append(nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf))
-        optimizer.step()
-        logits.append(answer.detach())
-    return torch.cat(logits), norms[0].item()
 
 
 def _order(recipe: Recipe, rows: int, shuffle: torch.Generator) -> Tensor:
@@ -161,22 +169,12 @@ def _measure(recipe: Recipe, logits: Tensor, labels: Tensor) -> _Measured:
     return _Measured(loss, (answered == labels).float().mean().item())
 
 
-def _logits(network: nn.Sequential, matrix: Tensor) -> Tensor:
-    network.eval()
-    with torch.no_grad():
-        return torch.cat([network(rows) for rows in torch.split(matrix, MAX_ROWS_AT_ONCE)])
-
-
 def _probability(logits: Tensor) -> npt.NDArray[np.float64]:
     exact = logits.double().cpu()
     if logits.shape[1] == 1:
         positive = torch.sigmoid(exact[:, 0]).numpy()
         return np.column_stack([1 - positive, positive])
     return torch.softmax(exact, dim=1).numpy()
-
-
-def _tensors(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.tensor(part.matrix, device=device), torch.tensor(part.labels, device=device)
 
 
 def _device(recipe: Recipe) -> torch.device:
