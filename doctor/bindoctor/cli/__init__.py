@@ -86,9 +86,11 @@ def _message(error: Exception) -> str:
 def prepare_libraries() -> None:
     """Say how many threads the libraries may start, which they ask when they are imported, and import them quickly.
 
-    bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. What
-    is imported stays, so the garbage collector need not look for it after every few hundred objects.
+    bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. The
+    memory of one piece of a file is right for the next, so that Polars' allocator need not give it back at once. What is
+    imported stays, so the garbage collector need not look for it after every few hundred objects.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("POLARS_MAX_THREADS", str(max((os.cpu_count() or 1) // 2, 1)))
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,muzzy_decay_ms:-1")
     gc.set_threshold(GARBAGE_OBJECTS)

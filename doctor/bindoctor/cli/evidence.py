@@ -11,7 +11,7 @@ import click
 from bindoctor.cli.options import PATH, prepare_training
 from bindoctor.evidence import Evidence
 from bindoctor.history import read_history
-from bindoctor.outputs import read_run
+from bindoctor.outputs import RUN_FILE, read_run
 from bindoctor.predictions import read_predictions
 from bindoctor.profile import EVERYTHING
 from bindoctor.workspace import Workspace
@@ -68,6 +68,9 @@ def gather(workspace: Workspace, given: GivenRun) -> Evidence:
         if note:
             click.echo(f"bindoctor: {note}", err=True)
     elif given.history is None and given.predictions is None:
+        # The key holds a digest of the whole file, which is not worth computing for nothing.
+        if not (workspace.out / RUN_FILE).is_file():
+            return evidence
         return read_run(workspace.out, workspace.run_key(evidence), evidence)
     if given.history is not None:
         evidence = replace(evidence, history=read_history(given.history))
