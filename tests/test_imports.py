@@ -24,7 +24,7 @@ column_states number_states row_states order_states sample_state spread summary 
 shifts compare"""
 RECORDS = "files journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
-TRAINING = """engineering build losses flat_network flat_losses flat_optimizers flat_steps
+TRAINING = """engineering build losses compiled compiled_steps
 torch_steps loop boosting prepare resampling splits decide train final store skops_files
 script"""
 TREATMENT = "verdict laboratory race course confirm treat"

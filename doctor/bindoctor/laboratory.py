@@ -1,12 +1,15 @@
 """Trains recipes on shared folds and seeds, and scores them fold by fold."""
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from bindoctor import scores
 from bindoctor.dataset import Dataset, Rows
@@ -20,6 +23,8 @@ from bindoctor.rows import rows_key, rows_of
 from bindoctor.selection import select
 from bindoctor.splits import Fold, derived_seed, repeated_folds
 from bindoctor.train import Prepared, constant_probability, fit_or_stand_in, fit_prepared, preparation_key, prepare
+
+Floats = npt.NDArray[np.float64]
 
 REPEATS = 6
 FOLDS = 5
@@ -205,17 +210,25 @@ class Laboratory:
         fold_of = np.full(len(rows), -1, dtype=np.int64)
         histories: list[History] = []
         failures: list[str] = []
-        for number, (train, test) in enumerate(self._parts[repeat]):
+        self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
+
+        def trained(number: int) -> tuple[Floats, History, str]:
+            train, _ = self._parts[repeat][number]
             prepared = self._prepare(recipe, rows, repeat, number, salt)
             seed = derived_seed(self._seed, repeat, number, salt)
             if stand_in:
-                probability[test], history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
+                return fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
+            return *fit_prepared(recipe, prepared, seed=seed), ""
+
+        folds = self._parts[repeat]
+        # Matrices this small are multiplied by one thread each; the folds have threads of their own.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, len(folds))) as pool:
+            for number, (answers, history, failure) in enumerate(pool.map(trained, range(len(folds)))):
+                test = folds[number][1]
+                probability[test], fold_of[test] = answers, number
+                histories.append(history)
                 failures += [failure] if failure else []
-            else:
-                probability[test], history = fit_prepared(recipe, prepared, seed=seed)
-            histories.append(history)
-            fold_of[test] = number
-            self._fitted()
+                self._fitted()
         held = np.flatnonzero(fold_of >= 0)
         predictions = Predictions(rows.classes, rows.labels[held], probability[held], rows.row_ids[held], fold_of[held])
         return RepeatRun(predictions, History.mean(histories), tuple(failures))
@@ -223,7 +236,6 @@ class Laboratory:
     def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int, salt: int) -> Prepared:
         key = (preparation_key(recipe), repeat, number, salt)
         if key not in self._prepared:
-            self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
             train, test = self._parts[repeat][number]
             self._prepared[key] = prepare(
                 recipe,

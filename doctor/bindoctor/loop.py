@@ -1,6 +1,8 @@
 """The training loop: epoch by epoch over a matrix in memory, with everything logged."""
 
 import math
+from contextlib import ExitStack
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,8 +12,8 @@ from torch import Tensor, nn
 
 from bindoctor import scores
 from bindoctor.build import build_network, build_schedule, check_network_size
+from bindoctor.compiled_steps import CompiledSteps
 from bindoctor.errors import InputError
-from bindoctor.flat_steps import FlatSteps
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import class_weights, output_count, plain_log_loss
 from bindoctor.prepare import Matrix, Prepared
@@ -20,11 +22,12 @@ from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
 __all__ = ["MAX_ROWS_AT_ONCE", "Steps", "network_probability", "train_network"]
 
-MAX_FLAT_WEIGHTS = 2**20
+MAX_COMPILED_WEIGHTS = 2**20
+RANDOM = Lock()
 
 
 class Steps(Protocol):
-    """What takes the steps: plain PyTorch on any device, or the same without autograd, several times faster."""
+    """What takes the steps: plain PyTorch on any device, or the same compiled, several times faster."""
 
     def inputs(self, matrix: Matrix) -> Any:
         """Return a matrix as ``logits`` takes it."""
@@ -65,7 +68,7 @@ def train_network(
         recipe: what to train.
         prepared: the rows.
         seed: for the initial weights, dropout and the order of rows.
-        plain: train with autograd even where the same goes faster without: on the CPU, for up to 2²⁰ weights.
+        plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -83,11 +86,16 @@ def train_network(
     watched_part = prepared.valid or prepared.test
     epochs: list[Epoch] = []
     best_value, best_epoch, best_state = -math.inf, 0, None
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with ExitStack() as seeded:
+        # PyTorch draws initial weights, and plain steps draw dropout, from a generator that all threads share.
+        seeded.enter_context(RANDOM)
+        seeded.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
         torch.manual_seed(seed)
         shuffle = torch.Generator().manual_seed(seed)
         network = build_network(recipe.model, width, outputs, (counts / counts.sum()).tolist())
         steps = _steps(recipe, network, prepared, by_class, device, plain=plain)
+        if isinstance(steps, CompiledSteps):
+            seeded.close()
         labels = torch.tensor(prepared.train.labels, device=device)
         watched = None
         if watched_part is not None:
@@ -139,9 +147,9 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    if plain or device.type != "cpu" or weights > MAX_FLAT_WEIGHTS:
+    if plain or device.type != "cpu" or weights > MAX_COMPILED_WEIGHTS:
         return TorchSteps(recipe, network, *rows, device)
-    return FlatSteps(recipe, network, *rows)
+    return CompiledSteps(recipe, network, *rows)
 
 
 class _Measured(NamedTuple):

@@ -87,7 +87,7 @@ def prepare_libraries() -> None:
     """Say how many threads the libraries may start, which they ask when they are imported, and import them quickly.
 
     bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. The
-    memory of one piece of a file is right for the next, so that Polars' allocator need not give it back at once. What is
+    memory of one piece of a file fits the next, so that Polars' allocator need not give it back at once. What has been
     imported stays, so the garbage collector need not look for it after every few hundred objects.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

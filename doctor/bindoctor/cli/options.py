@@ -171,7 +171,9 @@ def prepare_training() -> None:
         InputError: a package of the extra is missing; says what to install.
     """
     missing = [
-        name for name in ("torch", "sklearn", "imblearn", "safetensors", "skops") if not importlib.util.find_spec(name)
+        name
+        for name in ("torch", "numba", "sklearn", "imblearn", "safetensors", "skops")
+        if not importlib.util.find_spec(name)
     ]
     if missing:
         raise InputError(f"this trains a model and needs {', '.join(missing)}; run: pip install 'bindoctor[train]'")

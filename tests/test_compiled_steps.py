@@ -1,4 +1,4 @@
-"""Steps without autograd are those of plain PyTorch, for all that a recipe can say of a network."""
+"""Compiled steps are those of plain PyTorch, for all that a recipe can say of a network."""
 
 from collections.abc import Mapping
 
@@ -62,7 +62,7 @@ def logits_of(recipe: Recipe, rows: Rows, *, plain: bool) -> tuple[torch.Tensor,
 
 
 @pytest.mark.parametrize("edits", SAME.values(), ids=SAME.keys())
-def test_steps_without_autograd_come_to_the_logits_of_plain_pytorch(edits: Mapping[str, object]) -> None:
+def test_compiled_steps_come_to_the_logits_of_plain_pytorch(edits: Mapping[str, object]) -> None:
     recipe = Recipe().edited({**CALM, **edits})
     mine, losses = logits_of(recipe, make_rows(300), plain=False)
     theirs, their_losses = logits_of(recipe, make_rows(300), plain=True)
@@ -80,7 +80,7 @@ def test_steps_without_autograd_come_to_the_logits_of_plain_pytorch(edits: Mappi
         {"loss.kind": "focal", "loss.class-weight": "balanced"},
     ],
 )
-def test_steps_without_autograd_come_to_the_logits_of_plain_pytorch_for_three_classes(
+def test_compiled_steps_come_to_the_logits_of_plain_pytorch_for_three_classes(
     edits: Mapping[str, object],
 ) -> None:
     recipe = Recipe().edited({**CALM, **SGD, **edits})
