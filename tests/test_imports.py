@@ -15,7 +15,7 @@ import bindoctor_rules
 
 ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
-HEAVY = {"torch", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
+HEAVY = {"torch", "numba", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
 VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history predictions evidence
 scores treatment version"""

@@ -101,7 +101,12 @@ class Rule(NamedTuple):
     clip: float
 
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+def compiled(function: Any) -> Any:
+    """Compile a function when it is first called, and keep that on disk where there is a place to write to."""
+    try:
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
@@ -161,7 +166,7 @@ def forward(x: Array, shape: Shape, state: State, room: Room, dropped: Array, tr
             for i in range(rows):
                 for j in range(h):
                     value = values[i, j] + bias[j]
-                    values[i, j] = value if value > ZERO else ZERO * value
+                    values[i, j] = ZERO if value <= ZERO else value
         else:
             for i in range(rows):
                 for j in range(h):
@@ -189,7 +194,7 @@ def _activate(values: Array, activation: int, before: Array) -> None:
         for j in range(h):
             value = values[i, j]
             if activation == RELU:
-                values[i, j] = value if value > ZERO else ZERO * value
+                values[i, j] = ZERO if value <= ZERO else value
             elif activation == LEAKY:
                 values[i, j] = value if value > ZERO else LEAK * value
             elif activation == ELU:
@@ -211,7 +216,7 @@ def _through_activation(slopes: Array, values: Array, activation: int, before: A
         for j in range(h):
             value = values[i, j]
             if activation == RELU:
-                if not value > ZERO:
+                if value <= ZERO:
                     slopes[i, j] = ZERO
             elif activation == LEAKY:
                 if not value > ZERO:

@@ -11,6 +11,7 @@ from bindoctor.prepare import Matrix
 from bindoctor.recipe import Loss, Recipe
 
 MAX_DROPPED = 4_000_000
+MAX_ROWS_AT_ONCE = 1024
 
 
 class CompiledSteps:
@@ -33,7 +34,7 @@ class CompiledSteps:
         norm = model.batch_norm and len(linear) > 1
         batch = min(recipe.train.batch_size, len(matrix))
         self._shape = Shape(sizes, ACTIVATIONS[model.activation], norm, batch)
-        self._state, self._room = _state(network, sizes, norm=norm), self._room_for(batch)
+        self._state, self._room = _state(network, sizes, norm=norm), _room(self._shape, dropout=bool(self._dropout))
         outputs = int(sizes[-1])
         self._objective = Objective(
             LOSSES[loss.kind],
@@ -62,10 +63,11 @@ class CompiledSteps:
 
     def logits(self, inputs: Array) -> Tensor:
         """Return the network's logits in evaluation mode, shape (n, outputs)."""
-        batch, none = self._shape.batch, np.empty(0, dtype=np.float32)
+        shape = self._shape._replace(batch=MAX_ROWS_AT_ONCE)
+        room, none = _room(shape, dropout=False), np.empty(0, dtype=np.float32)
         parts = [
-            forward_rows(inputs[start : start + batch], self._shape, self._state, self._plain_room, none, False).copy()
-            for start in range(0, len(inputs), batch)
+            forward_rows(inputs[start : start + shape.batch], shape, self._state, room, none, False).copy()
+            for start in range(0, len(inputs), shape.batch)
         ]
         return torch.from_numpy(np.concatenate(parts))
 
@@ -114,28 +116,6 @@ class CompiledSteps:
             tensor.copy_(torch.from_numpy(part.reshape(tensor.shape)))
         return self._network.eval()
 
-    @property
-    def _plain_room(self) -> Room:
-        """Return the room without dropout."""
-        return self._room._replace(activated=self._room.outputs)
-
-    def _room_for(self, batch: int) -> Room:
-        sizes, activation, norm, _ = self._shape
-
-        def buffer(length: int) -> Array:
-            return np.zeros(length, dtype=np.float32)
-
-        every, units = int(sizes[1:].sum()), int(sizes[1:-1].sum())
-        outputs = buffer(every * batch)
-        return Room(
-            outputs,
-            buffer(every * batch) if self._dropout else outputs,
-            buffer(every * batch if activation == ACTIVATIONS["gelu"] else 0),
-            buffer(every * batch if norm else 0),
-            buffer(units if norm else 0),
-            buffer(every * batch),
-        )
-
     def _dropped(self, rows: int) -> Array:
         """Draw what dropout multiplies by, as ``torch.nn.Dropout`` does batch by batch and layer by layer."""
         if not self._dropout:
@@ -150,6 +130,24 @@ class CompiledSteps:
             for units in self._shape.sizes[1:-1]
         ]
         return torch.cat(drawn).numpy()
+
+
+def _room(shape: Shape, *, dropout: bool) -> Room:
+    sizes, activation, norm, batch = shape
+
+    def buffer(length: int) -> Array:
+        return np.zeros(length, dtype=np.float32)
+
+    every, units = int(sizes[1:].sum()), int(sizes[1:-1].sum())
+    outputs = buffer(every * batch)
+    return Room(
+        outputs,
+        buffer(every * batch) if dropout else outputs,
+        buffer(every * batch if activation == ACTIVATIONS["gelu"] else 0),
+        buffer(every * batch if norm else 0),
+        buffer(units if norm else 0),
+        buffer(every * batch),
+    )
 
 
 def _state(network: nn.Sequential, sizes: npt.NDArray[np.int64], *, norm: bool) -> State:

@@ -75,7 +75,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
     if needs_fitting(recipe.decide):
         raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
         (folds,) = repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
-        decision = fit_decision(cross_fit(raw, rows, folds, seed=seed).predictions, recipe.decide)
+        decision = fit_decision(cross_fit(raw, rows, folds, seed=seed, plain=True).predictions, recipe.decide)
     return FinalModel(fit(recipe, rows, seed=seed), decision, _medians(recipe, rows))
 
 

@@ -95,8 +95,8 @@ class Run:
 def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> Fitted:
     """Train the recipe on ``rows``.
 
-    On the CPU the result depends on nothing but the arguments. With early stopping, the validation part that it watches
-    is cut out of ``rows`` first.
+    On the CPU the result depends on nothing but the arguments, and an exported script comes to the same: the steps are
+    plain PyTorch's. With early stopping, the validation part that it watches is cut out of ``rows`` first.
 
     Args:
         recipe: what to train.
@@ -109,7 +109,7 @@ def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> 
         TrainingFailed: the loss or the answers are no numbers, or every row is answered alike.
     """
     prepared = prepare(recipe, rows, watch, seed=seed)
-    model = _train(recipe, prepared, seed=seed)
+    model = _train(recipe, prepared, seed=seed, plain=True)
     matrix = prepared.train.matrix[:MAX_ROWS_AT_ONCE]
     _require_answers(model.probability(matrix, len(prepared.classes)), matrix, model.history)
     return Fitted(
@@ -124,13 +124,14 @@ def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> 
     )
 
 
-def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Floats, History]:
+def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False) -> tuple[Floats, History]:
     """Train on prepared rows and answer the held-out ones.
 
     Args:
         recipe: what to train; its ``preparation_key`` is that of the recipe which ``prepared`` was made for.
         prepared: with held-out rows.
         seed: for everything random in training.
+        plain: whether to take plain PyTorch's steps; compiled ones differ by rounding.
 
     Returns:
         The held-out rows' class probabilities, float64 of shape (n, classes), and the curve.
@@ -143,7 +144,7 @@ def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Floa
     """
     if prepared.test is None:
         raise ValueError("fit_prepared answers held-out rows, and none were prepared")
-    model = _train(recipe, prepared, seed=seed)
+    model = _train(recipe, prepared, seed=seed, plain=plain)
     probability = model.probability(prepared.test.matrix, len(prepared.classes))
     _require_answers(probability, prepared.test.matrix, model.history)
     return probability, model.history
@@ -156,7 +157,7 @@ def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int)
 
 
 def fit_or_stand_in(
-    recipe: Recipe, prepared: Prepared, labels: npt.NDArray[np.int64], *, seed: int
+    recipe: Recipe, prepared: Prepared, labels: npt.NDArray[np.int64], *, seed: int, plain: bool = False
 ) -> tuple[Floats, History, str]:
     """Train like ``fit_prepared``, and where that fails always answer the class shares of ``labels`` instead.
 
@@ -167,13 +168,13 @@ def fit_or_stand_in(
         InputError: the recipe does not fit the rows.
     """
     try:
-        return *fit_prepared(recipe, prepared, seed=seed), ""
+        return *fit_prepared(recipe, prepared, seed=seed, plain=plain), ""
     except TrainingFailed as error:
         rows = 0 if prepared.test is None else len(prepared.test.labels)
         return constant_probability(labels, len(prepared.classes), rows), error.history, str(error)
 
 
-def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int) -> Run:
+def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int, plain: bool = False) -> Run:
     """Train the recipe once a fold and collect the held-out rows' answers, as the recipe decides them.
 
     Raises:
@@ -182,7 +183,7 @@ def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int) -
     probabilities, histories, failures = [], [], []
     for train, test in folds:
         prepared = prepare(recipe, rows.take(train), rows.take(test), seed=seed)
-        probability, history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
+        probability, history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed, plain=plain)
         probabilities.append(probability)
         histories.append(history)
         failures += [failure] if failure else []
@@ -209,11 +210,11 @@ class _Model:
         return boosting_probability(self.estimator, matrix, classes)
 
 
-def _train(recipe: Recipe, prepared: Prepared, *, seed: int) -> _Model:
+def _train(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool) -> _Model:
     if recipe.model.kind == "gradient-boosting":
         estimator, history = train_boosting(recipe, prepared, seed=seed)
         return _Model(None, estimator, history)
-    network, history = train_network(recipe, prepared, seed=seed)
+    network, history = train_network(recipe, prepared, seed=seed, plain=plain)
     return _Model(network, None, history)
 
 
