@@ -179,6 +179,17 @@ def laboratory_of(cells: Mapping[str, Iterable[object]], recipe: Recipe = QUICK)
     return Laboratory(dataset(cells), rows, recipe, seed=0, repeats=1, folds=3), rows
 
 
+def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = QUICK.edited({"model.dropout": 0.2, "resample.method": "smote"})
+    answers = []
+    for threads in (1, 3):
+        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
+        attempt = laboratory_of(learnable(120))[0].extend(Attempt(recipe), stand_in=True)
+        answers.append(attempt.runs[0].predictions.probability)
+    alone, together = answers
+    assert np.array_equal(alone, together)
+
+
 def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> None:
     cells = learnable(120)
     laboratory, rows = laboratory_of(cells)
