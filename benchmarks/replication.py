@@ -1,6 +1,6 @@
 """Does what `fix` says hold on rows that it never saw?
 
-    python benchmarks/replication.py [--data FOLDER] [--splits 2] [--only loan,wine] [--json FILE] [--markdown]
+    python benchmarks/replication.py [--data FOLDER] [--splits 0,1] [--only loan,wine] [--json FILE] [--markdown]
 
 Each data set is split in halves, stratified. `bindoctor fix --apply` is run on one half, a process of its own. On that
 half are then trained: the *naive* setup (the default recipe, leaks and all), the *honest* one (with the corrections
@@ -190,7 +190,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of CSV files with a manifest.json")
-    parser.add_argument("--splits", type=int, default=2)
+    parser.add_argument("--splits", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1])
     parser.add_argument("--only", type=lambda text: text.split(","), help="names of data sets, separated by commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there")
     parser.add_argument("--markdown", action="store_true", help="print the tables for README.md")
@@ -202,7 +202,7 @@ def main() -> int:
         for source in sources(options.data):
             if options.only and source.name not in options.only:
                 continue
-            for split in range(options.splits):
+            for split in options.splits:
                 result = run(source, split, Path(made) / f"{source.name}-{split}")
                 results.append(result)
                 losses = "  ".join(f"{setup} {result.scores[setup]['log-loss']:.4f}" for setup in SETUPS)
