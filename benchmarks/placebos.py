@@ -15,7 +15,8 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from bindoctor import Dataset, Recipe, Table
-from bindoctor.laboratory import Attempt, Laboratory
+from bindoctor.attempt import Attempt
+from bindoctor.laboratory import Laboratory
 from bindoctor.readers import open_dataset, open_source, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part

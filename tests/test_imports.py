@@ -22,12 +22,12 @@ scores treatment version"""
 READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch series
 column_states number_states row_states order_states sample_state spread summary scan_state scan rows
 shifts compare"""
-RECORDS = "files journal outputs"
+RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build losses compiled compiled_steps
-torch_steps loop boosting prepare resampling splits decide train final store skops_files
+torch_steps loop boosting prepare resampling sampling splits decide train final store skops_files
 script"""
-TREATMENT = "verdict laboratory race course confirm treat"
+TREATMENT = "verdict budget trial_rows attempt laboratory race course confirm treat"
 EDGES = "workspace first report render cli __main__"
 
 LAYERS = {
@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "rules": {"values", "reading", "rules"},
     "records": {"values", "records"},
     "training": {"values", "reading", "records", "training"},
-    "treatment": {"values", "reading", "training", "treatment"},
+    "treatment": {"values", "reading", "records", "training", "treatment"},
     "edges": {"face", "values", "reading", "records", "rules", "edges"},
 }
 """What a layer's modules import when they are imported."""

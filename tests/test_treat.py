@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Rows, Table, Where
+from bindoctor.attempt import Attempt
 from bindoctor.confirm import Confirmation
 from bindoctor.course import Diagnose
-from bindoctor.laboratory import Attempt, Laboratory
+from bindoctor.laboratory import Laboratory
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
-from bindoctor.treat import correct, treat
+from bindoctor.treat import correct, evidence_on, treat
+from bindoctor.trial_rows import TrialRows
 
 Cells = dict[str, np.ndarray]
 
@@ -45,7 +47,7 @@ def learnable(rows: int = 500, *, positives: float = 0.4, signal: float = 2.0, s
 
 
 def test_a_fix_that_helps_is_verified_on_locked_rows() -> None:
-    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE, ONE_UNIT), repeats=3)
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE, ONE_UNIT), repeats=3)
     assert done.status == "verified", done.why
     assert done.edits == {"features.scale": "standard"}
     assert done.after["log-loss"] < done.before["log-loss"]
@@ -57,14 +59,14 @@ def test_a_fix_that_helps_is_verified_on_locked_rows() -> None:
 
 
 def test_two_placebos_are_always_run_and_shown() -> None:
-    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE), repeats=2)
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=2)
     placebos = [trial for trial in done.trials if trial.placebo]
     assert len(placebos) >= 2
     assert all(trial.repeats == 2 and not trial.kept for trial in placebos)
 
 
 def test_a_hopeless_fix_is_dropped_before_its_repeats_are_used_up() -> None:
-    done = treat(dataset(learnable(scale=1)), QUICK, offering(ONE_UNIT), repeats=3)
+    done = treat(evidence_on(dataset(learnable(scale=1)), QUICK), offering(ONE_UNIT), repeats=3)
     (trial,) = [trial for trial in done.trials if not trial.placebo]
     assert trial.status == "dropped-early"
     assert trial.repeats == 1
@@ -79,14 +81,16 @@ def test_no_trial_ever_sees_the_locked_rows() -> None:
     _, locked = locked_part(rows, QUICK.split, seed=0)
     income = np.array(cells["income"])
     income[locked] = income[locked][::-1] * 50
-    before = treat(untouched, QUICK, offering(STANDARDISE), repeats=2)
-    after = treat(dataset({**cells, "income": income}), QUICK, offering(STANDARDISE), repeats=2)
+    before = treat(evidence_on(untouched, QUICK), offering(STANDARDISE), repeats=2)
+    after = treat(evidence_on(dataset({**cells, "income": income}), QUICK), offering(STANDARDISE), repeats=2)
     assert [trial.gain for trial in after.trials] == [trial.gain for trial in before.trials]
     assert after.before != before.before
 
 
 def test_the_same_seed_gives_the_same_treatment() -> None:
-    first, second = (treat(dataset(learnable(200)), QUICK, offering(STANDARDISE), repeats=2, seed=3) for _ in range(2))
+    first, second = (
+        treat(evidence_on(dataset(learnable(200)), QUICK), offering(STANDARDISE), repeats=2, seed=3) for _ in range(2)
+    )
     assert first.trials == second.trials
     assert first.after == second.after
 
@@ -95,7 +99,7 @@ def test_pure_noise_is_never_verified() -> None:
     random = np.random.default_rng(1)
     noise = {name: random.normal(size=500) * 1000 for name in "abcd"} | {"y": random.integers(0, 2, 500)}
     fixes = (STANDARDISE, Fix("weight decay", {"optimizer.kind": "adamw", "optimizer.weight-decay": 1.0}))
-    done = treat(dataset(noise), QUICK, offering(*fixes), repeats=2)
+    done = treat(evidence_on(dataset(noise), QUICK), offering(*fixes), repeats=2)
     assert done.status != "verified"
     assert done.recipe == QUICK
 
@@ -104,7 +108,7 @@ def test_a_correction_is_kept_although_the_score_falls() -> None:
     cells = learnable(signal=0.5, scale=1)
     cells["answer"] = np.array(cells["y"]) * 2.0 + 1
     drop = Fix("drop 'answer'", {"data.drop+": ("answer",)}, Aim.CORRECT)
-    done = treat(dataset(cells), QUICK, offering(drop), repeats=1)
+    done = treat(evidence_on(dataset(cells), QUICK), offering(drop), repeats=1)
     assert done.status == "corrected"
     assert [correction.title for correction in done.corrections] == ["drop 'answer'"]
     assert done.recipe.data.drop == ("answer",)
@@ -119,14 +123,14 @@ def test_corrections_are_repeated_until_a_fresh_scan_offers_none() -> None:
         fix = Fix(f"drop {first!r}", {"data.drop+": (first,)}, Aim.CORRECT)
         return [Finding("", Where("column", str(first)), fixes=(fix,))] if len(evidence.profile.columns) > 1 else []
 
-    recipe, made, evidence = correct(dataset(learnable(50)), Recipe(), diagnose)
+    recipe, made, evidence = correct(evidence_on(dataset(learnable(50)), Recipe()), diagnose)
     assert recipe.data.drop == ("income", "age")
     assert len(made) == 2
     assert evidence.profile is not None and list(evidence.profile.columns) == ["noise"]
 
 
 def test_too_few_rare_rows_mean_that_nothing_can_be_verified() -> None:
-    done = treat(dataset(learnable(300, positives=0.12)), QUICK, offering(STANDARDISE), repeats=1)
+    done = treat(evidence_on(dataset(learnable(300, positives=0.12)), QUICK), offering(STANDARDISE), repeats=1)
     assert done.status == "cannot-verify"
     assert "50" in done.why
     assert done.recipe == QUICK
@@ -135,7 +139,7 @@ def test_too_few_rare_rows_mean_that_nothing_can_be_verified() -> None:
 def test_a_tuned_threshold_is_judged_by_the_score_it_is_tuned_for() -> None:
     tuned = Fix("tuned threshold", {"decide.threshold": "tuned"})
     recipe = QUICK.edited({"features.scale": "standard"})
-    done = treat(dataset(learnable(900, positives=0.1, signal=1.2)), recipe, offering(tuned), repeats=2)
+    done = treat(evidence_on(dataset(learnable(900, positives=0.1, signal=1.2)), recipe), offering(tuned), repeats=2)
     (trial,) = [trial for trial in done.trials if trial.title == "tuned threshold"]
     assert trial.score == "mcc"
 
@@ -144,14 +148,14 @@ def test_a_baseline_that_collapses_is_scored_as_the_constant_answer() -> None:
     cells = learnable(300, signal=0.0, scale=1)
     dead = QUICK.edited({"optimizer.learning-rate": 1e-12, "model.hidden": (), "optimizer.l1": 0.0})
     cells = {"x": np.full(300, 1e-9) * np.arange(300), "y": cells["y"]}
-    done = treat(dataset(cells), dead, offering(), repeats=1)
+    done = treat(evidence_on(dataset(cells), dead), offering(), repeats=1)
     assert done.honest["roc-auc"] == pytest.approx(0.5, abs=0.05)
     assert any("collapsed" in note for note in done.notes)
 
 
 def test_a_fix_that_cannot_be_trained_is_an_error_of_its_trial_only() -> None:
     smote = Fix("SMOTE with more neighbours than rows", {"resample.method": "smote", "resample.neighbors": 5000})
-    done = treat(dataset(learnable()), QUICK, offering(smote, STANDARDISE), repeats=2)
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(smote, STANDARDISE), repeats=2)
     by_title = {trial.title: trial for trial in done.trials}
     assert by_title[smote.title].status == "error"
     assert by_title[smote.title].why
@@ -161,7 +165,7 @@ def test_a_fix_that_cannot_be_trained_is_an_error_of_its_trial_only() -> None:
 def test_what_the_locked_rows_deny_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     worse = Confirmation({"log-loss": 0.3}, {"log-loss": 0.4}, {"log-loss": 0.69}, -0.1, -0.2, 0.1, 0.2)
     monkeypatch.setattr("bindoctor.treat.confirm", lambda *given, **named: worse)
-    done = treat(dataset(learnable()), QUICK, offering(STANDARDISE), repeats=2)
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=2)
     assert done.status == "not-confirmed"
     assert done.recipe == QUICK
     assert "log-loss got no better on the locked rows (-0.1000)" in done.why
@@ -174,17 +178,16 @@ def test_a_confirmed_claim_says_nothing_of_another_score() -> None:
     assert seen.gain_in("mcc") == pytest.approx(-0.1)
 
 
-def laboratory_of(cells: Mapping[str, Iterable[object]], recipe: Recipe = QUICK) -> tuple[Laboratory, Rows]:
-    rows = rows_of(dataset(cells), recipe)
-    return Laboratory(dataset(cells), rows, recipe, seed=0, repeats=1, folds=3), rows
+def laboratory_of(cells: Mapping[str, Iterable[object]], jobs: int = 2) -> tuple[Laboratory, Rows]:
+    rows = rows_of(dataset(cells), QUICK)
+    return Laboratory(dataset(cells), rows, QUICK, seed=0, repeats=1, folds=3, jobs=jobs), rows
 
 
-def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several() -> None:
     recipe = QUICK.edited({"model.dropout": 0.2, "resample.method": "smote"})
     answers = []
     for threads in (1, 3):
-        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
-        attempt = laboratory_of(learnable(120))[0].extend(Attempt(recipe), stand_in=True)
+        attempt = laboratory_of(learnable(120), threads)[0].extend(Attempt(recipe), stand_in=True)
         answers.append(attempt.runs[0].predictions.probability)
     alone, together = answers
     assert np.array_equal(alone, together)
@@ -194,22 +197,23 @@ def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> Non
     cells = learnable(120)
     laboratory, rows = laboratory_of(cells)
     recipe = QUICK.edited({"data.drop-rows": [3, 50]})
-    read = laboratory.read(recipe, rows.row_ids)
+    reader = TrialRows(dataset(cells), QUICK)
+    read = reader.read(recipe, rows.row_ids)
     assert read.features.equals(rows.features)
-    trained = laboratory.trained_on(recipe, read, np.arange(0, 120, 3))
+    trained = reader.trained_on(recipe, read, np.arange(0, 120, 3))
     assert trained.tolist() == [row for row in range(0, 120, 3) if row != 3]
     attempt = laboratory.extend(Attempt(recipe), stand_in=True)
     assert sorted(attempt.runs[0].predictions.row_ids) == list(range(120))
-    assert laboratory.trained_on(QUICK, rows, np.arange(4)).tolist() == [0, 1, 2, 3]
+    assert reader.trained_on(QUICK, rows, np.arange(4)).tolist() == [0, 1, 2, 3]
 
 
 def test_rows_contradict_each_other_within_the_training_rows_alone() -> None:
     cells: Mapping[str, list[object]] = {"x": [1, 1, 1, 2, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 1, 0, 1, 0, 1]}
-    laboratory, rows = laboratory_of(cells)
+    reader, rows = TrialRows(dataset(cells), QUICK), rows_of(dataset(cells), QUICK)
     recipe = QUICK.edited({"data.conflicts": "majority"})
-    assert laboratory.trained_on(recipe, rows, np.arange(10)).tolist() == [0, 1, 5, 6, 7, 8, 9]
-    assert laboratory.trained_on(recipe, rows, np.array([0, 2, 4, 5])).tolist() == [4, 5]
-    assert laboratory.trained_on(recipe, rows, np.array([2, 3, 5])).tolist() == [2, 3, 5]
+    assert reader.trained_on(recipe, rows, np.arange(10)).tolist() == [0, 1, 5, 6, 7, 8, 9]
+    assert reader.trained_on(recipe, rows, np.array([0, 2, 4, 5])).tolist() == [4, 5]
+    assert reader.trained_on(recipe, rows, np.array([2, 3, 5])).tolist() == [2, 3, 5]
 
 
 def test_leaving_out_mislabelled_training_rows_is_tried_and_confirmed() -> None:
@@ -222,7 +226,7 @@ def test_leaving_out_mislabelled_training_rows_is_tried_and_confirmed() -> None:
     }
     far["y"] = cells["y"]
     relieved = Fix("leave out the listed rows", {"data.drop-rows": wrong.tolist()})
-    done = treat(dataset(far), QUICK, offering(relieved), repeats=2)
+    done = treat(evidence_on(dataset(far), QUICK), offering(relieved), repeats=2)
     (trial,) = [trial for trial in done.trials if trial.title == relieved.title]
     assert trial.status != "error", trial.why
     # They stand in every fold and among the locked rows, where they are still answered wrongly.
@@ -233,7 +237,7 @@ def test_leaving_out_mislabelled_training_rows_is_tried_and_confirmed() -> None:
 def test_a_column_of_parts_locks_its_rows_away() -> None:
     cells = {**learnable(), "part": np.where(np.arange(500) % 4 == 0, "test", "train")}
     recipe = QUICK.edited({"split.column": "part"})
-    done = treat(dataset(cells), recipe, offering(STANDARDISE), repeats=2)
+    done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=2)
     assert done.locked_rows == 125
     assert done.status == "verified", done.why
 
@@ -259,7 +263,7 @@ def test_an_engineered_feature_that_tells_the_class_is_kept(fix: Fix) -> None:
         "y": np.asarray(y).astype(int),
     }
     recipe = QUICK.edited({"features.scale": "standard", "features.encode": "target"})
-    done = treat(dataset(cells), recipe, offering(fix), repeats=2)
+    done = treat(evidence_on(dataset(cells), recipe), offering(fix), repeats=2)
     assert done.status == "verified", done.why
     assert done.edits == {
         "features.derive": {"share": Recipe().edited(fix.edits).to_dict()["features"]["derive"]["share"]}

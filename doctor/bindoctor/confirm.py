@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bindoctor import scores
+from bindoctor.attempt import REPORTED
 from bindoctor.dataset import Rows
 from bindoctor.final import train_final
-from bindoctor.laboratory import REPORTED
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Recipe
 from bindoctor.train import TrainingFailed, constant_probability
@@ -95,7 +95,7 @@ def summary(predictions: Predictions) -> Mapping[str, float]:
 
 
 def _trained(recipe: Recipe, work: Rows, locked: Rows, seed: int) -> Predictions:
-    return train_final(recipe, work, seed=seed).predictions(locked)
+    return train_final(recipe, work, seed=seed, plain=False).predictions(locked)
 
 
 def _predictions(rows: Rows, probability: npt.NDArray[np.float64]) -> Predictions:

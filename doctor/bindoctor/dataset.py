@@ -1,7 +1,7 @@
 """Where the rows are, which column is the target, and what training sees of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -73,6 +73,8 @@ class Dataset:
         guessed: how the target was chosen when the user did not name it, and empty when they did.
         valid: rows to validate on, with all columns of ``source``.
         test: rows to test on, with all columns of ``source``.
+        row_numbers: 0-based numbers that the rows of ``source`` have in the file that they are a sample of, ascending,
+            int64 of shape (n,); None where ``source`` is the file.
     """
 
     source: Source
@@ -81,6 +83,7 @@ class Dataset:
     guessed: str = ""
     valid: Source | None = None
     test: Source | None = None
+    row_numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

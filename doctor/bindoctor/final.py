@@ -61,10 +61,16 @@ class FinalModel:
         return Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
 
 
-def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
+def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) -> FinalModel:
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
     Rows that the split's column keeps back are not trained on.
+
+    Args:
+        recipe: what to train.
+        rows: the training rows.
+        seed: for everything random.
+        plain: whether to take plain PyTorch's steps, as an exported script does; compiled ones differ by rounding.
 
     Raises:
         InputError: the recipe does not fit the rows.
@@ -75,8 +81,8 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int) -> FinalModel:
     if needs_fitting(recipe.decide):
         raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
         (folds,) = repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
-        decision = fit_decision(cross_fit(raw, rows, folds, seed=seed, plain=True).predictions, recipe.decide)
-    return FinalModel(fit(recipe, rows, seed=seed), decision, _medians(recipe, rows))
+        decision = fit_decision(cross_fit(raw, rows, folds, seed=seed, plain=plain).predictions, recipe.decide)
+    return FinalModel(fit(recipe, rows, seed=seed, plain=plain), decision, _medians(recipe, rows))
 
 
 def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:

@@ -1,91 +1,45 @@
 """Trains recipes on shared folds and seeds, and scores them fold by fold."""
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock
+from typing import NamedTuple
 
+import joblib
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from threadpoolctl import threadpool_limits
 
-from bindoctor import scores
+from bindoctor.attempt import Attempt, FoldScores, RepeatRun, score_folds
+from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
-from bindoctor.decide import cross_decided
 from bindoctor.errors import InputError
-from bindoctor.history import History
-from bindoctor.left_out import conflicting_rows
+from bindoctor.history import History, TrainingFailed
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Data, Decide, Recipe
-from bindoctor.rows import rows_key, rows_of
-from bindoctor.selection import select
-from bindoctor.splits import Fold, derived_seed, repeated_folds
+from bindoctor.recipe import Decide, Recipe
+from bindoctor.rows import rows_key
+from bindoctor.sampling import halved
+from bindoctor.splits import Fold, Index, derived_seed, repeated_folds
 from bindoctor.train import Prepared, constant_probability, fit_or_stand_in, fit_prepared, preparation_key, prepare
+from bindoctor.trial_journal import Record, TrialJournal
+from bindoctor.trial_rows import TrialRows
 
 Floats = npt.NDArray[np.float64]
 
 REPEATS = 6
 FOLDS = 5
-ROW_SETTINGS = ("drop_rows", "drop_overlap", "conflicts", "deduplicate")
-"""The settings of ``recipe.data`` that leave out rows which have a target."""
-REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
-
-
-@dataclass(frozen=True, eq=False)
-class RepeatRun:
-    """One recipe over the folds of one repeat: raw out-of-fold predictions, the mean curve, and why folds failed."""
-
-    predictions: Predictions
-    history: History
-    failures: tuple[str, ...]
-
-
-FoldScores = Mapping[str, npt.NDArray[np.float64]]
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """One recipe's runs over the repeats done so far.
-
-    ``scored`` holds each repeat's scores by fold, ``constant`` those of always answering the class shares.
-    """
-
-    recipe: Recipe
-    salt: int = 0
-    runs: tuple[RepeatRun, ...] = ()
-    scored: tuple[FoldScores, ...] = ()
-    constant: tuple[FoldScores, ...] = ()
-
-    def score(self, name: str) -> npt.NDArray[np.float64]:
-        """Return a score for each (repeat, fold), shape (repeats · folds,)."""
-        return np.concatenate([by_fold[name] for by_fold in self.scored])
-
-    def usable_score(self, name: str) -> npt.NDArray[np.float64]:
-        """Return a score for each (repeat, fold), where it is worse than the constant answer's that one's instead.
-
-        Nobody would use a setup that is worse than ignoring the features. Measured from it, any change looks like a
-        gain, and its scores vary without bounds.
-        """
-        constant = np.concatenate([by_fold[name] for by_fold in self.constant])
-        better = np.maximum if scores.higher_is_better(name) else np.minimum
-        return np.asarray(better(self.score(name), constant))
-
-    def gains(self, over: "Attempt", name: str) -> npt.NDArray[np.float64]:
-        """Return paired gains over another attempt's usable scores, on the repeats that both have run."""
-        return _paired(name, self.score(name), over.usable_score(name))
-
-    def usable_gains(self, over: "Attempt", name: str) -> npt.NDArray[np.float64]:
-        """Return paired gains when this attempt, too, would not be used where it is worse than the constant answer."""
-        return _paired(name, self.usable_score(name), over.usable_score(name))
 
 
 class Laboratory:
     """Trains recipes on the same folds with the same seeds, and remembers what has been trained.
 
-    Recipes that differ only in how probabilities become answers share their training; recipes that differ only in the
-    model, the loss, the optimizer or the training share their prepared matrices.
+    Recipes that differ only in how probabilities become answers share their training; recipes that are run side by side
+    and differ only in the model, the loss, the optimizer or the training share their prepared matrices.
     """
 
     def __init__(
@@ -97,22 +51,45 @@ class Laboratory:
         seed: int,
         repeats: int = REPEATS,
         folds: int = FOLDS,
+        jobs: int | None = None,
+        budget: Budget | None = None,
+        journal: TrialJournal | None = None,
         fitted: Callable[[], None] = lambda: None,
     ) -> None:
+        """Draw the folds.
+
+        Args:
+            dataset: what ``work`` was read from.
+            work: the rows to train on and to hold out in turn.
+            recipe: the setup that all others are held to.
+            seed: of the folds and every training.
+            repeats: how often the folds are drawn anew.
+            folds: folds in a repeat.
+            jobs: trainings at a time, each in a thread; as many as there are cores when not given.
+            budget: the time that there is; without one, as long as it takes.
+            journal: remembers trainings beyond this process.
+            fitted: called after every training.
+
+        Raises:
+            InputError: the rows cannot be parted so.
+        """
         self.repeats = repeats
         self.folds = folds
-        self._dataset = dataset
+        self.seconds_per_training = 0.0
+        self._rows_as_read = TrialRows(dataset, recipe)
         self._seed = seed
+        self._jobs = jobs or joblib.cpu_count()
+        self._budget = budget or Budget()
+        self._journal = journal
         self._parts: tuple[tuple[Fold, ...], ...] = repeated_folds(
             work, recipe.split, repeats=repeats, folds=folds, seed=seed
         )
         self._work = work
-        self._data = recipe.data
         self._fitted = fitted
+        self._fits = 0
+        self._identity = _identity(work, recipe, seed)
         self._rows: dict[str, Rows] = {rows_key(recipe): work}
-        self._selected: dict[str, npt.NDArray[np.int64]] = {}
-        self._runs: dict[tuple[str, int, int], RepeatRun] = {}
-        self._prepared: dict[tuple[str, int, int, int], Prepared] = {}
+        self._runs: dict[RunKey, RepeatRun] = {}
         self._constant: dict[int, FoldScores] = {}
 
     def extend(self, attempt: Attempt, *, stand_in: bool) -> Attempt:
@@ -125,62 +102,43 @@ class Laboratory:
         Raises:
             TrainingFailed: training collapsed and nothing stands in.
             InputError: the recipe cannot be trained on these rows.
+            OutOfTime: the budget is used up.
         """
-        repeat = len(attempt.runs)
-        run = self._run(attempt.recipe, repeat, attempt.salt, stand_in=stand_in)
-        return replace(
-            attempt,
-            runs=(*attempt.runs, run),
-            scored=(*attempt.scored, score_folds(run.predictions, attempt.recipe.decide)),
-            constant=(*attempt.constant, self._score_constant(repeat)),
+        (extended,) = self.extend_each([attempt], stand_in=stand_in)
+        if isinstance(extended, Exception):
+            raise extended
+        return extended
+
+    def extend_each(
+        self, attempts: Sequence[Attempt], *, stand_in: bool
+    ) -> tuple[Attempt | TrainingFailed | InputError, ...]:
+        """Run the next repeat of several attempts side by side: the same one of each.
+
+        Returns:
+            Each attempt with one more repeat, or why it could not be trained; see ``extend``.
+
+        Raises:
+            OutOfTime: the budget is used up.
+        """
+        (repeat,) = {len(attempt.runs) for attempt in attempts}
+        outcomes = self._run_each(attempts, repeat, stand_in=stand_in)
+        return tuple(
+            outcome
+            if isinstance(outcome, Exception)
+            else replace(
+                attempt,
+                runs=(*attempt.runs, outcome),
+                scored=(*attempt.scored, score_folds(outcome.predictions, attempt.recipe.decide)),
+                constant=(*attempt.constant, self._score_constant(repeat)),
+            )
+            for attempt, outcome in zip(attempts, outcomes, strict=True)
         )
 
     def complete(self, attempt: Attempt, *, stand_in: bool) -> Attempt:
-        """Run the repeats that an attempt still lacks."""
+        """Run the repeats that an attempt still lacks; see ``extend``."""
         while len(attempt.runs) < self.repeats:
             attempt = self.extend(attempt, stand_in=stand_in)
         return attempt
-
-    def read(self, recipe: Recipe, row_ids: npt.NDArray[np.int64]) -> Rows:
-        """Return these rows of the file as a recipe reads them, in this order, whether it would leave some out or not.
-
-        Raises:
-            InputError: the recipe does not fit the file.
-        """
-        settings = dict(zip(ROW_SETTINGS, (getattr(Data(), name) for name in ROW_SETTINGS), strict=True))
-        every_row = msgspec.structs.replace(recipe.data, **settings)
-        every = rows_of(self._dataset, msgspec.structs.replace(recipe, data=every_row))
-        order = np.argsort(every.row_ids)
-        position = np.searchsorted(every.row_ids, row_ids, sorter=order)
-        found = order[np.minimum(position, len(order) - 1)]
-        if not np.array_equal(every.row_ids[found], row_ids):
-            raise InputError("the fix leaves out rows that the setup without it is measured on")
-        return every.take(found)
-
-    def trained_on(self, recipe: Recipe, rows: Rows, index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return which of some training rows a recipe does train on: all but those that it leaves out.
-
-        They are scored all the same where they are held out: a setup that is only asked easy questions looks good. Rows
-        that contradict each other are looked for among the training rows alone, so that no held-out label decides.
-
-        Args:
-            recipe: what is tried.
-            rows: as ``read`` returns them.
-            index: positions of the training rows.
-        """
-        data = recipe.data
-        if data == self._data or all(getattr(data, name) == getattr(Data(), name) for name in ROW_SETTINGS):
-            return index
-        key = repr(data)
-        if key not in self._selected:
-            alone = msgspec.structs.replace(recipe, data=msgspec.structs.replace(data, conflicts="keep"))
-            self._selected[key] = np.concatenate([index[:0], *(chunk.rows for chunk in select(self._dataset, alone))])
-        index = index[np.isin(rows.row_ids[index], self._selected[key])]
-        if data.conflicts == "keep":
-            return index
-        features = rows.features[index].hash_rows().to_numpy()
-        labels = pl.Series(rows.labels[index].astype(str))
-        return np.setdiff1d(index, conflicting_rows([(features, labels, index)], data.conflicts))
 
     def _score_constant(self, repeat: int) -> FoldScores:
         if repeat not in self._constant:
@@ -192,69 +150,190 @@ class Laboratory:
             self._constant[repeat] = score_folds(constant, Decide())
         return self._constant[repeat]
 
-    def _run(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
-        key = (msgspec.structs.replace(recipe, decide=Decide()).digest(), repeat, salt)
-        known = self._runs.get(key)
-        if known is not None and (stand_in or not known.failures):
-            return known
-        run = self._train(recipe, repeat, salt, stand_in=stand_in)
-        self._runs[key] = run
-        return run
+    def _run_each(
+        self, attempts: Sequence[Attempt], repeat: int, *, stand_in: bool
+    ) -> list[RepeatRun | TrainingFailed | InputError]:
+        keys = [RunKey(_trained_alike(attempt.recipe), repeat, attempt.salt, attempt.half) for attempt in attempts]
+        outcomes: dict[RunKey, RepeatRun | TrainingFailed | InputError] = {}
+        missing: dict[RunKey, Attempt] = {}
+        for key, attempt in zip(keys, attempts, strict=True):
+            known = self._runs.get(key) or self._recalled(key, stand_in=stand_in)
+            if known is None or (isinstance(known, RepeatRun) and known.failures and not stand_in):
+                missing[key] = attempt
+            else:
+                outcomes[key] = known
+        for key, outcome in self._train_each(missing, stand_in=stand_in):
+            self._keep(key, outcome, stand_in=stand_in)
+            outcomes[key] = outcome
+        self._runs |= {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, RepeatRun)}
+        return [outcomes[key] for key in keys]
 
-    def _train(self, recipe: Recipe, repeat: int, salt: int, *, stand_in: bool) -> RepeatRun:
-        key = rows_key(recipe)
-        if key not in self._rows:
-            self._rows[key] = self.read(recipe, self._work.row_ids)
-        rows = self._rows[key]
-        probability = np.zeros((len(rows), len(rows.classes)))
-        fold_of = np.full(len(rows), -1, dtype=np.int64)
+    def _train_each(
+        self, attempts: Mapping["RunKey", Attempt], *, stand_in: bool
+    ) -> Iterator[tuple["RunKey", RepeatRun | TrainingFailed | InputError]]:
+        """Train what is missing on all folds, in threads, and yield it as it is done, in order.
+
+        What is yielded depends on nothing but the keys: of several folds that fail, the first one's reason counts.
+        """
+        rows: dict[RunKey, Rows] = {}
+        unreadable: dict[RunKey, InputError] = {}
+        for key, attempt in attempts.items():
+            try:
+                rows[key] = self._read(attempt.recipe)
+            except InputError as error:
+                unreadable[key] = error
+        shared = _Shared(
+            (preparation_key(attempts[key].recipe), key.salt, key.half, number)
+            for key in rows
+            for number in range(self.folds)
+        )
+        failed: dict[RunKey, int] = {}
+
+        def trained(key: RunKey, number: int) -> tuple[Floats, History, str, float] | None:
+            if failed.get(key, self.folds) < number:
+                return None
+            self._budget.require()
+            recipe, started = attempts[key].recipe, time.monotonic()
+            try:
+                train = self._training_rows(key, number)
+                prepared = shared.get(
+                    (preparation_key(recipe), key.salt, key.half, number),
+                    lambda: self._prepare(recipe, rows[key], key, number),
+                )
+                seed = derived_seed(self._seed, key.repeat, number, key.salt)
+                if stand_in:
+                    done = fit_or_stand_in(recipe, prepared, rows[key].labels[train], seed=seed)
+                else:
+                    done = (*fit_prepared(recipe, prepared, seed=seed), "")
+            except (TrainingFailed, InputError):
+                failed[key] = min(number, failed.get(key, self.folds))
+                raise
+            return *done, time.monotonic() - started
+
+        # Matrices this small are multiplied by one thread each; the folds have threads of their own.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(self._jobs) as pool:
+            tasks = {key: [pool.submit(trained, key, number) for number in range(self.folds)] for key in rows}
+            for key in attempts:
+                if key in unreadable:
+                    yield key, unreadable[key]
+                    continue
+                try:
+                    yield key, self._collected(key.repeat, tasks[key])
+                except (TrainingFailed, InputError) as error:
+                    yield key, error
+
+    def _collected(self, repeat: int, folds: Sequence[Future[tuple[Floats, History, str, float] | None]]) -> RepeatRun:
+        probability = np.zeros((len(self._work), len(self._work.classes)))
         histories: list[History] = []
         failures: list[str] = []
-        self._prepared = {k: v for k, v in self._prepared.items() if k[1] == repeat}
+        for (_, test), fold in zip(self._parts[repeat], folds, strict=True):
+            done = fold.result()
+            assert done is not None, "a fold is only left out after an earlier one, which raises here"
+            probability[test], history, failure, seconds = done
+            histories.append(history)
+            failures += [failure] if failure else []
+            self._fits += 1
+            self.seconds_per_training += (seconds - self.seconds_per_training) / self._fits
+            self._fitted()
+        return self._repeat_run(repeat, probability, History.mean(histories), tuple(failures))
 
-        def trained(number: int) -> tuple[Floats, History, str]:
-            train, _ = self._parts[repeat][number]
-            prepared = self._prepare(recipe, rows, repeat, number, salt)
-            seed = derived_seed(self._seed, repeat, number, salt)
-            if stand_in:
-                return fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed)
-            return *fit_prepared(recipe, prepared, seed=seed), ""
-
-        folds = self._parts[repeat]
-        # Matrices this small are multiplied by one thread each; the folds have threads of their own.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, len(folds))) as pool:
-            for number, (answers, history, failure) in enumerate(pool.map(trained, range(len(folds)))):
-                test = folds[number][1]
-                probability[test], fold_of[test] = answers, number
-                histories.append(history)
-                failures += [failure] if failure else []
-                self._fitted()
+    def _repeat_run(self, repeat: int, probability: Floats, history: History, failures: tuple[str, ...]) -> RepeatRun:
+        work, fold_of = self._work, np.full(len(self._work), -1, dtype=np.int64)
+        for number, (_, test) in enumerate(self._parts[repeat]):
+            fold_of[test] = number
         held = np.flatnonzero(fold_of >= 0)
-        predictions = Predictions(rows.classes, rows.labels[held], probability[held], rows.row_ids[held], fold_of[held])
-        return RepeatRun(predictions, History.mean(histories), tuple(failures))
+        predictions = Predictions(work.classes, work.labels[held], probability[held], work.row_ids[held], fold_of[held])
+        return RepeatRun(predictions, history, failures)
 
-    def _prepare(self, recipe: Recipe, rows: Rows, repeat: int, number: int, salt: int) -> Prepared:
-        key = (preparation_key(recipe), repeat, number, salt)
-        if key not in self._prepared:
-            train, test = self._parts[repeat][number]
-            self._prepared[key] = prepare(
-                recipe,
-                rows.take(self.trained_on(recipe, rows, train)),
-                rows.take(test),
-                seed=derived_seed(self._seed, repeat, number, salt),
-            )
-        return self._prepared[key]
+    def _read(self, recipe: Recipe) -> Rows:
+        key = rows_key(recipe)
+        if key not in self._rows:
+            self._rows[key] = self._rows_as_read.read(recipe, self._work.row_ids)
+        return self._rows[key]
+
+    def _training_rows(self, key: "RunKey", number: int) -> Index:
+        train, _ = self._parts[key.repeat][number]
+        if not key.half:
+            return train
+        return halved(self._work, train, seed=derived_seed(self._seed, key.repeat, number))
+
+    def _prepare(self, recipe: Recipe, rows: Rows, key: "RunKey", number: int) -> Prepared:
+        _, test = self._parts[key.repeat][number]
+        return prepare(
+            recipe,
+            rows.take(self._rows_as_read.trained_on(recipe, rows, self._training_rows(key, number))),
+            rows.take(test),
+            seed=derived_seed(self._seed, key.repeat, number, key.salt),
+        )
+
+    def _recalled(self, key: "RunKey", *, stand_in: bool) -> RepeatRun | TrainingFailed | None:
+        record = self._journal.recall(self._name(key, stand_in=stand_in)) if self._journal else None
+        if record is None:
+            return None
+        history = record.history or History(())
+        if record.failed:
+            return TrainingFailed(record.failed, history)
+        held = np.sort(np.concatenate([test for _, test in self._parts[key.repeat]]))
+        probability = np.zeros((len(self._work), record.classes))
+        probability[held] = np.frombuffer(record.probability).reshape(-1, record.classes)
+        return self._repeat_run(key.repeat, probability, history, record.failures)
+
+    def _keep(self, key: "RunKey", outcome: RepeatRun | TrainingFailed | InputError, *, stand_in: bool) -> None:
+        """Note in the journal what has been trained; what could not be read is soon tried again."""
+        if self._journal is None or isinstance(outcome, InputError):
+            return
+        if isinstance(outcome, TrainingFailed):
+            record = Record(str(outcome), history=outcome.history)
+        else:
+            answers = outcome.predictions.probability
+            record = Record("", answers.tobytes(), answers.shape[1], outcome.history, outcome.failures)
+        self._journal.keep(self._name(key, stand_in=stand_in), record)
+
+    def _name(self, key: "RunKey", *, stand_in: bool) -> str:
+        digest = hashlib.sha256(repr((self._identity, tuple(key), stand_in)).encode())
+        for train, test in self._parts[key.repeat]:
+            digest.update(train.tobytes() + test.tobytes())
+        return digest.hexdigest()
 
 
-def score_folds(raw: Predictions, decide: Decide) -> FoldScores:
-    """Return every reported score of each fold, answered by what was fitted on the other folds."""
-    decided = cross_decided(raw, decide)
-    parts = [decided.take(np.flatnonzero(raw.fold == number)) for number in np.unique(raw.fold)]
-    return {name: np.array([scores.measure(name, part) for part in parts]) for name in REPORTED}
+class RunKey(NamedTuple):
+    """What is trained alike: a recipe's digest, the repeat, the seed's salt, and whether on half of the rows."""
+
+    recipe: str
+    repeat: int
+    salt: int
+    half: bool
 
 
-def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return gains where both scores are defined: average precision is not in a fold that holds one class only."""
-    both = min(len(mine), len(theirs))
-    gains = (mine[:both] - theirs[:both]) * (1 if scores.higher_is_better(name) else -1)
-    return gains[np.isfinite(gains)]
+_Preparation = tuple[str, int, bool, int]
+
+
+class _Shared:
+    """Prepared folds that several trainings share: made by the first one, let go after the last."""
+
+    def __init__(self, users: Iterable[_Preparation]) -> None:
+        self._left = Counter(users)
+        self._locks = {key: Lock() for key in self._left}
+        self._made: dict[_Preparation, Prepared] = {}
+
+    def get(self, key: _Preparation, make: Callable[[], Prepared]) -> Prepared:
+        with self._locks[key]:
+            if key not in self._made:
+                self._made[key] = make()
+            made = self._made[key]
+            self._left[key] -= 1
+            if not self._left[key]:
+                del self._made[key]
+            return made
+
+
+def _trained_alike(recipe: Recipe) -> str:
+    """Return a digest that is equal for recipes which differ only in how probabilities become answers."""
+    return msgspec.structs.replace(recipe, decide=Decide()).digest()
+
+
+def _identity(work: Rows, recipe: Recipe, seed: int) -> str:
+    """Return a digest of the rows and the seed that trainings of a laboratory depend on, their cells left aside."""
+    digest = hashlib.sha256(repr((work.classes, recipe.data, seed)).encode())
+    digest.update(work.row_ids.tobytes() + work.labels.tobytes())
+    return digest.hexdigest()

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bindoctor.errors import InputError
+from bindoctor.attempt import Attempt
+from bindoctor.budget import OutOfTime
 from bindoctor.findings import Aim, Finding, Fix
-from bindoctor.laboratory import Attempt, Laboratory
+from bindoctor.laboratory import Laboratory
 from bindoctor.recipe import Recipe
-from bindoctor.train import TrainingFailed
 from bindoctor.treatment import Trial
 from bindoctor.verdict import DROP_BELOW, Verdict, judge, judgement
 
@@ -100,6 +100,8 @@ def race(
 ) -> tuple[Raced, ...]:
     """Run candidates repeat by repeat on the current setup's folds, and drop one as soon as it is unlikely to win.
 
+    Candidates that the budget leaves no time for end as "out-of-time", with what has been seen of them.
+
     Args:
         laboratory: where trainings are run.
         current: the setup to beat, all its repeats run.
@@ -107,24 +109,32 @@ def race(
         score: the score to judge by.
         alive: told how many candidates are still in the race.
     """
-    attempts: dict[int, Attempt] = {i: Attempt(current.recipe.edited(c.fix.edits)) for i, c in enumerate(candidates)}
-    done: dict[int, Raced] = {}
+    racing = {i: Attempt(current.recipe.edited(c.fix.edits)) for i, c in enumerate(candidates)}
+    seen = {i: Raced(c, _untried(c, score), None) for i, c in enumerate(candidates)}
     for repeat in range(laboratory.repeats):
-        for i in [i for i in attempts if i not in done]:
-            alive(len(candidates) - len(done))
-            try:
-                attempts[i] = laboratory.extend(attempts[i], stand_in=False)
-            except (TrainingFailed, InputError) as error:
-                done[i] = Raced(candidates[i], _failed(candidates[i], score, repeat, str(error)), None)
+        if not racing:
+            break
+        alive(len(racing))
+        try:
+            outcomes = laboratory.extend_each(list(racing.values()), stand_in=False)
+        except OutOfTime:
+            late = {i: replace(seen[i].trial, status="out-of-time", why="the time budget ended") for i in racing}
+            seen |= {i: replace(seen[i], trial=trial) for i, trial in late.items()}
+            break
+        for i, outcome in zip(tuple(racing), outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                seen[i] = Raced(candidates[i], _failed(candidates[i], score, repeat, str(outcome)), None)
+                del racing[i]
                 continue
-            gains, guarded = attempts[i].gains(current, score), attempts[i].gains(current, judgement(score).guard)
+            racing[i] = outcome
+            gains, guarded = outcome.gains(current, score), outcome.gains(current, judgement(score).guard)
             verdict = judge(score, gains, guarded, laboratory.folds)
             trial = _trial(candidates[i], score, verdict, repeat + 1)
             if repeat < min(len(DROP_BELOW), laboratory.repeats - 1) and verdict.t < DROP_BELOW[repeat]:
-                done[i] = Raced(candidates[i], replace(trial, status="dropped-early", why=""), attempts[i])
-            elif repeat == laboratory.repeats - 1:
-                done[i] = Raced(candidates[i], trial, attempts[i])
-    return tuple(done[i] for i in range(len(candidates)))
+                trial = replace(trial, status="dropped-early", why="")
+                del racing[i]
+            seen[i] = Raced(candidates[i], trial, outcome)
+    return tuple(seen.values())
 
 
 def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[Trial, ...]:
@@ -154,6 +164,11 @@ def _trial(candidate: Candidate, score: str, verdict: Verdict, repeats: int) -> 
         repeats=repeats,
         why=verdict.why,
     )
+
+
+def _untried(candidate: Candidate, score: str) -> Trial:
+    fix = candidate.fix
+    return Trial(candidate.code, fix.title, fix.edits, False, "out-of-time", score, None, None, 0)
 
 
 def _failed(candidate: Candidate, score: str, repeats: int, why: str) -> Trial:

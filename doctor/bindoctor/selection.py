@@ -166,6 +166,8 @@ class Selection:
             self._held_out = _held_out(self._dataset, self._data, compared)
         rows = chunk.rows + self._first
         self._first += len(rows)
+        if self._dataset.row_numbers is not None:
+            rows = self._dataset.row_numbers[rows]
         chunk = replace(chunk, rows=rows, indices=self._indices)
         if len(self._unwanted):
             chunk = chunk.keep(~np.isin(chunk.rows, self._unwanted))

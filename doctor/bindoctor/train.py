@@ -92,24 +92,25 @@ class Run:
     failures: tuple[str, ...] = ()
 
 
-def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None) -> Fitted:
+def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None, plain: bool = True) -> Fitted:
     """Train the recipe on ``rows``.
 
-    On the CPU the result depends on nothing but the arguments, and an exported script comes to the same: the steps are
-    plain PyTorch's. With early stopping, the validation part that it watches is cut out of ``rows`` first.
+    On the CPU the result depends on nothing but the arguments, and with plain PyTorch's steps an exported script comes
+    to the same. With early stopping, the validation part that it watches is cut out of ``rows`` first.
 
     Args:
         recipe: what to train.
         rows: the training rows.
         seed: for everything random: preprocessing, resampling, initial weights, dropout and the order of rows.
         watch: rows whose loss is logged, and which decide nothing; not looked at with early stopping.
+        plain: whether to take plain PyTorch's steps; compiled ones differ by rounding.
 
     Raises:
         InputError: the recipe does not fit the rows.
         TrainingFailed: the loss or the answers are no numbers, or every row is answered alike.
     """
     prepared = prepare(recipe, rows, watch, seed=seed)
-    model = _train(recipe, prepared, seed=seed, plain=True)
+    model = _train(recipe, prepared, seed=seed, plain=plain)
     matrix = prepared.train.matrix[:MAX_ROWS_AT_ONCE]
     _require_answers(model.probability(matrix, len(prepared.classes)), matrix, model.history)
     return Fitted(

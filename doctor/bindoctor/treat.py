@@ -1,73 +1,119 @@
 """The course of a treatment: correct, measure, try fixes, and confirm them on rows that no trial saw."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
+from bindoctor.attempt import REPORTED, Attempt, mean_scores
+from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.compare import compare_parts
 from bindoctor.confirm import Confirmation, confirm
 from bindoctor.course import Course, Diagnose, Event, Tracker
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
+from bindoctor.final import MAX_CROSS_FITTED
 from bindoctor.findings import Aim
-from bindoctor.laboratory import FOLDS, REPEATS, REPORTED, Attempt, Laboratory
+from bindoctor.laboratory import FOLDS, REPEATS, Laboratory
+from bindoctor.race import SLOTS
 from bindoctor.recipe import Recipe
-from bindoctor.rows import rows_of
+from bindoctor.rows import rows_key, rows_of
+from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, trial_rows
 from bindoctor.scan import scan
-from bindoctor.splits import locked_part
+from bindoctor.splits import Index, locked_part
 from bindoctor.treatment import Correction, Gain, Treatment
+from bindoctor.trial_journal import TrialJournal
+from bindoctor.trial_rows import TrialRows
 from bindoctor.verdict import JUDGEMENTS, gain_interval, judgement
 
 MIN_RARE_ROWS = 50
 """Below this many rare rows in training, a real gain in average precision is found in one case of five: no claim is
 made."""
 MAX_CORRECTION_ROUNDS = 8
+LOCKED_SHARE = 0.2
+PLAIN_STEPS_COST = 8
+"""A step of plain PyTorch, which the final model is trained by, costs about as much as so many compiled ones."""
+
+
+class Means(TypedDict):
+    """What trials are run with, and what has no bearing on their results."""
+
+    jobs: int | None
+    budget: Budget
+    journal: TrialJournal | None
+    fitted: Callable[[], None]
 
 
 def treat(
-    dataset: Dataset,
-    recipe: Recipe,
+    evidence: Evidence,
     diagnose: Diagnose,
     *,
     seed: int = 0,
     score: str = "auto",
     repeats: int = REPEATS,
     folds: int = FOLDS,
+    max_rows: int = MAX_TRIAL_ROWS,
+    jobs: int | None = None,
+    budget: Budget | None = None,
+    writes_model: bool = False,
+    journal: TrialJournal | None = None,
     progress: Callable[[Event], None] = lambda event: None,
 ) -> Treatment:
     """Find out which fixes really make the model better, and confirm them together on locked rows.
 
     Args:
-        dataset: the data; its files are only read.
-        recipe: the setup as found.
+        evidence: on the setup as found: the data, whose files are only read, its scan and the recipe.
         diagnose: what the rules say about evidence; only the findings' fixes are used.
         seed: of the locked part, the folds and every training.
         score: what to judge by; "auto" takes the recipe's, or log loss: it is the most powerful score, and
             probabilities that are right serve every later threshold.
         repeats: how often the folds are drawn anew.
         folds: folds in a repeat.
+        max_rows: rows that trials are run on, at most; the confirmation is on all rows.
+        jobs: trainings at a time, each in a thread; as many as there are cores when not given.
+        budget: the time that there is. When it ends, what has been found by then is confirmed.
+        writes_model: whether the budget must also suffice for training the model that is left.
+        journal: remembers trainings, so that a treatment that was cut off goes on where it stopped.
         progress: called after every training.
 
     Raises:
         InputError: the data or the recipe cannot be trained on at all.
     """
-    tracker = Tracker(progress)
-    corrected, corrections, evidence = correct(dataset, recipe, diagnose)
-    rows = rows_of(dataset, corrected)
+    assert evidence.dataset is not None and evidence.recipe is not None
+    budget = budget or Budget()
+    tracker = Tracker(progress, budget)
+    dataset, recipe = evidence.dataset, evidence.recipe
+    corrected, corrections, evidence = correct(evidence, diagnose)
+    rows = rows_of(dataset, corrected, evidence.profile)
     work_index, locked_index = locked_part(rows, corrected.split, seed=seed)
     work, locked = rows.take(work_index), rows.take(locked_index)
-    laboratory = Laboratory(dataset, work, corrected, seed=seed, repeats=repeats, folds=folds, fitted=tracker.fitted)
-    baseline = laboratory.complete(Attempt(corrected), stand_in=True)
+    del rows
+    tried, doublings, notes = work, 0.0, []
+    chosen = trial_rows(work, most=max_rows, seed=seed)
+    if len(chosen) < len(work):
+        tried, doublings = work.take(chosen), math.log2(len(work) / len(chosen))
+        evidence = _sampled(evidence, tried.row_ids)
+        notes.append(
+            f"Fixes were tried on a sample of {len(tried)} of {len(work)} rows; the confirmation is on all of them."
+        )
+    assert evidence.dataset is not None
+    means: Means = {"jobs": jobs, "budget": budget, "journal": journal, "fitted": tracker.fitted}
+    laboratory = Laboratory(evidence.dataset, tried, corrected, seed=seed, repeats=repeats, folds=folds, **means)
+    baseline = _as_far_as_time_allows(laboratory, Attempt(corrected))
     honest = mean_scores(baseline)
     as_found, problem = honest, ""
-    if corrections:
-        tracker.stage = "the setup as found"
-        as_found, problem = score_as_found(dataset, recipe, locked, seed=seed, folds=folds, fitted=tracker.fitted)
+    if corrections and honest:
+        tracker.enter("the setup as found")
+        as_found, problem = score_as_found(
+            evidence.dataset, recipe, locked.row_ids, seed=seed, folds=folds, means=means
+        )
 
     primary = primary_score(score, recipe)
-    course = Course(laboratory, diagnose, evidence, primary, tracker)
+    ending = _ending(len(work), len(tried) * (folds - 1) / folds, budget, writes_model=writes_model)
+    course = Course(laboratory, diagnose, evidence, primary, tracker, ending, doublings=doublings)
     found = course.evidence_of(baseline)
     base = Treatment(
         status="nothing-to-do",
@@ -76,7 +122,7 @@ def treat(
         score=primary,
         before=as_found,
         after=honest,
-        class_shares={name: float(np.nanmean(baseline.constant[0][name])) for name in REPORTED},
+        class_shares={name: float(np.nanmean(scored[name])) for scored in baseline.constant[:1] for name in REPORTED},
         as_found=as_found,
         honest=honest,
         gain=None,
@@ -84,6 +130,7 @@ def treat(
         original=recipe,
         recipe=corrected,
         notes=(
+            *notes,
             *_collapse_note(baseline),
             *([f"The setup as found could not be trained: {problem}"] if problem else []),
         ),
@@ -91,29 +138,29 @@ def treat(
         baseline=found,
         final=found,
     )
-    rare = int(np.bincount(work.labels, minlength=len(work.classes)).min())
+    rare = int(np.bincount(tried.labels, minlength=len(tried.classes)).min())
     if rare < MIN_RARE_ROWS:
         why = (
             f"the rarest class has {rare} rows to train on; below {MIN_RARE_ROWS} a real gain cannot be told from luck"
         )
         return replace(base, status="cannot-verify", why=why)
-    course.placebos(baseline, primary)
+    if len(baseline.runs) < repeats:
+        return replace(base, status="cannot-verify", why="the time budget ended before the baseline was measured")
     current, kept = course.run(baseline)
-    base = replace(base, trials=tuple(course.trials), notes=(*base.notes, *course.notes))
+    base = replace(base, trials=tuple(course.trials), notes=(*base.notes, *course.notes, *_cut_off_note(course)))
     if not kept:
-        return _nothing_kept(base)
+        return _nothing_kept(base, cut_off=course.cut_off)
 
     claim = primary if any(trial.score == primary for trial in kept) else kept[-1].score
     gain = shrunken_gain(baseline, current, claim, folds)
+    budget.reserved = -math.inf  # the time that was put aside is for this
     spread = max(abs(placebo.gain or 0.0) for placebo in course.placebos(baseline, claim))
     base = replace(base, score=claim, gain=gain, trials=tuple(course.trials))
     if spread > gain.raw / 2:
         why = f"doing nothing moves {claim} by up to {spread:.4f}, more than half of the gain of {gain.raw:.4f}"
         return replace(base, status="cannot-verify", why=why)
-    tracker.stage = "confirmation"
-    bundled = laboratory.read(current.recipe, np.concatenate([work.row_ids, locked.row_ids]))
-    trained = laboratory.trained_on(current.recipe, bundled, np.arange(len(work)))
-    parts = bundled.take(trained), bundled.take(np.arange(len(work), len(bundled)))
+    tracker.enter("confirmation")
+    parts = _as_read(TrialRows(dataset, corrected), corrected, current.recipe, work, locked)
     seen = confirm(corrected, work, current.recipe, parts, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
     fallen = [trial.score for trial in kept if seen.after and seen.gain_in(trial.score) <= 0]
@@ -127,20 +174,54 @@ def treat(
     return replace(base, status="verified", why=why, recipe=current.recipe, final=course.evidence_of(current))
 
 
+def _sampled(evidence: Evidence, row_ids: Index) -> Evidence:
+    """Return the evidence on some of the rows, as a data set of their own."""
+    assert evidence.dataset is not None and evidence.recipe is not None
+    dataset = excerpt(evidence.dataset, row_ids)
+    return replace(evidence, dataset=dataset, profile=scan(dataset, evidence.recipe))
+
+
+def _as_far_as_time_allows(laboratory: Laboratory, attempt: Attempt) -> Attempt:
+    """Run the repeats of a baseline until the budget ends."""
+    try:
+        while len(attempt.runs) < laboratory.repeats:
+            attempt = laboratory.extend(attempt, stand_in=True)
+    except OutOfTime:
+        pass
+    return attempt
+
+
+def _ending(rows: int, per_training: float, budget: Budget, *, writes_model: bool) -> Ending:
+    """Tell what the end costs: two setups and perhaps the final model, each with folds that fit a threshold."""
+    folds = FOLDS if rows <= MAX_CROSS_FITTED else 1
+    trainings = (1 + folds * (FOLDS - 1) / FOLDS) * rows / per_training
+    return Ending(budget, trainings * (2 + (PLAIN_STEPS_COST / (1 - LOCKED_SHARE) if writes_model else 0)))
+
+
+def _as_read(reader: TrialRows, corrected: Recipe, bundle: Recipe, work: Rows, locked: Rows) -> tuple[Rows, Rows]:
+    """Return the rows that a bundle trains on, and the locked rows, as it reads them."""
+    if rows_key(bundle) == rows_key(corrected):
+        return work, locked
+    every = reader.read(bundle, np.concatenate([work.row_ids, locked.row_ids]))
+    trained = reader.trained_on(bundle, every, np.arange(len(work)))
+    return every.take(trained), every.take(np.arange(len(work), len(every)))
+
+
 def primary_score(score: str, recipe: Recipe) -> str:
     """Return the score that fixes are judged by: the one asked for, else the recipe's, else log loss."""
     chosen = recipe.decide.score if score == "auto" else score
     return chosen if chosen in JUDGEMENTS else "log-loss"
 
 
-def correct(dataset: Dataset, recipe: Recipe, diagnose: Diagnose) -> tuple[Recipe, tuple[Correction, ...], Evidence]:
+def correct(evidence: Evidence, diagnose: Diagnose) -> tuple[Recipe, tuple[Correction, ...], Evidence]:
     """Apply correcting fixes, the best of each finding, until a fresh scan offers none.
 
     Returns:
         the corrected recipe, the corrections in order, and the evidence on the rows that it selects.
     """
+    assert evidence.dataset is not None and evidence.recipe is not None
     made: list[Correction] = []
-    evidence = _evidence(dataset, recipe)
+    recipe = evidence.recipe
     for _ in range(MAX_CORRECTION_ROUNDS):
         before = recipe
         for finding in diagnose(evidence):
@@ -151,36 +232,42 @@ def correct(dataset: Dataset, recipe: Recipe, diagnose: Diagnose) -> tuple[Recip
                 made.append(Correction(finding.code, fix.title, fix.edits))
         if recipe == before:
             break
-        evidence = _evidence(dataset, recipe)
+        evidence = evidence_on(evidence.dataset, recipe)
     return recipe, tuple(made), evidence
 
 
-def _evidence(dataset: Dataset, recipe: Recipe) -> Evidence:
+def evidence_on(dataset: Dataset, recipe: Recipe) -> Evidence:
+    """Scan the rows that a recipe selects, and what is in files of their own."""
     profile = scan(dataset, recipe)
     return Evidence(dataset, profile, recipe, parts=compare_parts(dataset, recipe, profile))
 
 
 def score_as_found(
-    dataset: Dataset, recipe: Recipe, locked: Rows, *, seed: int, folds: int, fitted: Callable[[], None]
+    dataset: Dataset, recipe: Recipe, locked_ids: Index, *, seed: int, folds: int, means: Means
 ) -> tuple[Mapping[str, float], str]:
-    """Cross-validate the uncorrected setup once, on the rows that are not locked.
+    """Cross-validate the uncorrected setup once, without the locked rows.
+
+    Args:
+        dataset: all rows, or the sample that trials are run on.
+        recipe: the setup as found.
+        locked_ids: numbers of the locked rows.
+        seed: of folds and trainings.
+        folds: how many.
+        means: threads, time and memory for it.
 
     Returns:
-        its scores, or nothing and the reason why it cannot be trained.
+        Its scores, or nothing and the reason why it cannot be trained.
     """
     try:
         rows = rows_of(dataset, recipe)
-        work = rows.take(np.flatnonzero(~np.isin(rows.row_ids, locked.row_ids)))
-        laboratory = Laboratory(dataset, work, recipe, seed=seed, repeats=1, folds=folds, fitted=fitted)
+        work = rows.take(np.flatnonzero(~np.isin(rows.row_ids, locked_ids)))
+        laboratory = Laboratory(dataset, work, recipe, seed=seed, repeats=1, folds=folds, **means)
         attempt = laboratory.complete(Attempt(recipe), stand_in=True)
     except InputError as error:
         return {}, str(error)
+    except OutOfTime:
+        return {}, "the time budget ended"
     return mean_scores(attempt), ""
-
-
-def mean_scores(attempt: Attempt) -> Mapping[str, float]:
-    """Return each reported score's mean over the folds of the first repeat, which every setup has run."""
-    return {name: float(np.nanmean(attempt.scored[0][name])) for name in REPORTED}
 
 
 def shrunken_gain(before: Attempt, after: Attempt, score: str, folds: int) -> Gain:
@@ -191,13 +278,24 @@ def shrunken_gain(before: Attempt, after: Attempt, score: str, folds: int) -> Ga
     return Gain(float(gains.mean()), keeps * float(gains.mean()), keeps * low, keeps * high)
 
 
-def _nothing_kept(base: Treatment) -> Treatment:
-    tried = sum(not trial.placebo for trial in base.trials)
+def _nothing_kept(base: Treatment, *, cut_off: str) -> Treatment:
+    tried = sum(not trial.placebo and trial.status != "out-of-time" for trial in base.trials)
     outcome = f"none of {tried} improving fixes made the model better" if tried else "no improving fix was offered"
+    if cut_off:
+        outcome = f"the time budget ended before a fix was proven to help; {tried} had been tried"
     if not base.corrections:
-        return replace(base, why=outcome)
+        return replace(base, status="cannot-verify" if cut_off else base.status, why=outcome)
     why = f"only fixes that make the score honest were kept, so before and after are not comparable; {outcome}"
     return replace(base, status="corrected", why=why)
+
+
+def _cut_off_note(course: Course) -> list[str]:
+    if not course.cut_off:
+        return []
+    names = [name for name, _ in SLOTS]
+    later = names[names.index(course.cut_off) + 1 :]
+    untried = f"; fixes for {', '.join(later)} were not looked for" if later else ""
+    return [f"The time budget ended in the trials for {course.cut_off}, which are not decided{untried}."]
 
 
 def _collapse_note(baseline: Attempt) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from bindoctor.evidence import Evidence
 from bindoctor.recipe import Recipe
 
-TrialStatus = Literal["improved", "no-difference", "worse", "dropped-early", "error"]
+TrialStatus = Literal["improved", "no-difference", "worse", "dropped-early", "error", "out-of-time"]
 TreatmentStatus = Literal["verified", "corrected", "not-confirmed", "cannot-verify", "nothing-to-do"]
 
 

@@ -1,10 +1,13 @@
 """``bindoctor fix`` and ``bindoctor undo``."""
 
 import json
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +28,34 @@ from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
 from bindoctor.history import TrainingFailed
-from bindoctor.journal import read_text, record
+from bindoctor.journal import read_text, record, sha256
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
 from bindoctor.report import Report
 from bindoctor.settings_text import render_config
+from bindoctor.trial_journal import FILE_NAME as TRIALS_FILE
+from bindoctor.trial_journal import TrialJournal
 from bindoctor.workspace import OUT_FOLDER, RuleChoice, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from bindoctor.course import Event
     from bindoctor.treatment import Treatment
+
+DEPENDED_ON = ("torch", "numba", "numpy", "polars", "scikit-learn", "imbalanced-learn")
+"""The libraries whose versions may change what a training comes to."""
+
+
+class Duration(click.ParamType[float]):
+    """A span of time such as 90s, 5m or 1.5h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number of seconds, or one with its unit."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", str(value).strip())
+        if found is None or not float(found[1]):
+            self.fail(f"{value!r} is no time; write 90s, 5m or 1h.", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 @click.command()
@@ -50,39 +71,51 @@ if TYPE_CHECKING:
     help="What fixes are judged by; auto is the recipe's score, else log loss.",
 )
 @click.option(
+    "--budget", type=Duration(), help="End in this time (90s, 5m, 1h) with what has been found and confirmed by then."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at a time (default: one a core).")
+@click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), help="Of folds, trainings and the locked part (default: the recipe's)."
 )
 @rule_options
 @report_options
-def fix(
-    data: DataSettings,
-    choice: RuleChoice,
-    apply_it: bool,
-    score: str,
-    seed: int | None,
-    fail_on: str | None,
-    **output: Any,
-) -> int:
+def fix(data: DataSettings, choice: RuleChoice, apply_it: bool, fail_on: str | None, **given: Any) -> int:
     """Try the fixes that the findings offer, and verify together the ones that help.
 
-    Without --apply nothing is written. A verdict is an answer, whichever it is: exit 0. With --fail-on, findings
-    count as in check.
+    Without --apply the settings and the model stay as they are. Finished trials are kept in bindoctor-out, where a run
+    after an interruption, or with --apply, takes them from. A verdict is an answer, whichever it is: exit 0. With
+    --fail-on, findings count as in check.
     """
+    started = time.monotonic()
     prepare_training()
+    asked = {name: given.pop(name) for name in ("score", "budget", "jobs", "seed")}
+    trials = Trials(**asked, apply_it=apply_it, started=started)
     workspace = open_workspace(data, choice)
-    check_outputs(output, *workspace.inputs)
+    check_outputs(given, *workspace.inputs)
     if apply_it:
         workspace.require_own_settings()
     evidence = workspace.evidence()
     outcomes = workspace.examine(evidence)
-    with _progress(shown=not output["quiet"]) as progress:
-        treatment = _treat(workspace, evidence, score, seed, progress)
+    with _progress(shown=not given["quiet"]) as progress:
+        treatment = _treat(workspace, evidence, outcomes, trials, progress)
     outcomes = _with_run_rules(outcomes, workspace.examine(treatment.baseline))
     report = replace(workspace.report(outcomes, evidence, fail_on or "never"), treatment=treatment)
     if apply_it:
         report = _apply(workspace, report, treatment)
-    emit(report, **output)
+    emit(report, **given)
     return report.exit_code
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What was asked of the trials; ``started`` is when the command was, in seconds of ``time.monotonic``."""
+
+    score: str
+    budget: float | None
+    jobs: int | None
+    seed: int | None
+    apply_it: bool
+    started: float
 
 
 @click.command()
@@ -94,19 +127,37 @@ def undo() -> int:
 
 
 def _treat(
-    workspace: Workspace, evidence: Evidence, score: str, seed: int | None, progress: "Callable[[Event], None]"
+    workspace: Workspace,
+    evidence: Evidence,
+    outcomes: Sequence[Outcome],
+    trials: Trials,
+    progress: "Callable[[Event], None]",
 ) -> "Treatment":
+    from bindoctor.budget import Budget
     from bindoctor.treat import treat
 
     assert evidence.recipe is not None
     return treat(
-        workspace.dataset,
-        evidence.recipe,
-        lambda seen: findings_of(workspace.examine(seen)),
-        seed=evidence.recipe.train.seed if seed is None else seed,
-        score=score,
+        evidence,
+        lambda seen: findings_of(outcomes if seen is evidence else workspace.examine(seen)),
+        seed=evidence.recipe.train.seed if trials.seed is None else trials.seed,
+        score=trials.score,
+        jobs=trials.jobs,
+        budget=Budget(trials.budget, trials.started),
+        writes_model=trials.apply_it,
+        journal=_journal(workspace),
         progress=progress,
     )
+
+
+def _journal(workspace: Workspace) -> TrialJournal | None:
+    """Open the journal of finished trials; where none can be kept, a run that is cut off starts anew."""
+    versions = [f"{name} {version(name)}" for name in ("bindoctor", *DEPENDED_ON)]
+    context = sha256("\n".join([*versions, workspace.data_digest, repr(workspace.config.data)]))
+    try:
+        return TrialJournal(workspace.out / TRIALS_FILE, context)
+    except OSError:
+        return None
 
 
 def _with_run_rules(first: Sequence[Outcome], on_baseline: Sequence[Outcome]) -> tuple[Outcome, ...]:
@@ -175,7 +226,17 @@ def _progress(*, shown: bool) -> "Iterator[Callable[[Event], None]]":
         task = bar.add_task("scanning", total=None, note="")
 
         def show(event: "Event") -> None:
-            racing = f", {event.alive} fixes in the race" if event.alive else ""
-            bar.update(task, description=event.stage, note=f"{event.fitted} trainings{racing}")
+            bar.update(task, description=event.stage, note=_where(event))
 
         yield show
+
+
+def _where(event: "Event") -> str:
+    said = [f"{event.fitted} trainings"]
+    if event.trials:
+        said.append(f"{event.trials} fixes tried, {event.dropped} of them dropped early")
+    if event.alive:
+        said.append(f"{event.alive} in the race")
+    if event.left is not None:
+        said.append(f"about {event.left / 60:.0f} min left" if event.left >= 90 else f"about {event.left:.0f} s left")
+    return ", ".join(said)

@@ -1,0 +1,78 @@
+"""Takes a sample of a large data set for the trials: what they find out is confirmed on all rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.model_selection import train_test_split
+
+from bindoctor.dataset import Dataset, Rows
+from bindoctor.readers.frames import FrameSource
+
+MAX_TRIAL_ROWS = 20_000
+"""Rows that trials are run on, at most, unless that leaves too few rare ones. See benchmarks/README.md for what more
+rows change."""
+MIN_RARE_IN_SAMPLE = 200
+MAX_SAMPLE_FACTOR = 5
+
+
+def trial_rows(rows: Rows, *, most: int = MAX_TRIAL_ROWS, seed: int) -> npt.NDArray[np.int64]:
+    """Choose the rows that trials are run on: all of them up to ``most``, else a sample that is parted as they are.
+
+    Every class keeps its share. Groups are taken whole, in random order, until there are enough rows; rows with a time
+    are taken evenly along it. Where ``most`` rows hold fewer than 200 of the rarest class, up to five times as many
+    are taken.
+
+    Returns:
+        Their positions, ascending.
+    """
+    rarest = np.bincount(rows.labels, minlength=len(rows.classes)).min() / len(rows)
+    wanted = int(min(max(most, MIN_RARE_IN_SAMPLE / rarest if rarest else 0), most * MAX_SAMPLE_FACTOR))
+    if len(rows) <= wanted:
+        return np.arange(len(rows))
+    random = np.random.default_rng(seed)
+    if rows.groups is not None:
+        groups, sizes = np.unique(rows.groups, return_counts=True)
+        order = random.permutation(len(groups))
+        enough = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
+        return np.flatnonzero(np.isin(rows.groups, groups[order[:enough]]))
+    if rows.order is not None:
+        by_time = np.argsort(rows.order, kind="stable")
+        return np.sort(by_time[np.linspace(0, len(rows) - 1, wanted).round().astype(np.int64)])
+    taken, _ = train_test_split(
+        np.arange(len(rows)), train_size=wanted, random_state=int(random.integers(2**31)), stratify=rows.labels
+    )
+    return np.sort(taken)
+
+
+def halved(rows: Rows, train: npt.NDArray[np.int64], *, seed: int) -> npt.NDArray[np.int64]:
+    """Return half of some training rows, for a point of the learning curve: of every class, or of the groups.
+
+    Rows with a time lose their earlier half, as a shorter record would.
+    """
+    random = np.random.default_rng(seed)
+    if rows.groups is not None:
+        groups = np.unique(rows.groups[train])
+        kept = random.choice(groups, (len(groups) + 1) // 2, replace=False)
+        return train[np.isin(rows.groups[train], kept)]
+    if rows.order is not None:
+        return np.sort(train[np.argsort(rows.order[train], kind="stable")[len(train) // 2 :]])
+    of_class = [train[rows.labels[train] == k] for k in range(len(rows.classes))]
+    return np.sort(np.concatenate([random.choice(rows, (len(rows) + 1) // 2, replace=False) for rows in of_class]))
+
+
+def excerpt(dataset: Dataset, row_ids: npt.NDArray[np.int64]) -> Dataset:
+    """Return some rows of a data set as one of their own, in memory, which knows their numbers in the file.
+
+    Args:
+        dataset: where they are.
+        row_ids: 0-based numbers of data rows, ascending.
+    """
+    first, found = 0, []
+    for batch in dataset.source.batches():
+        here = row_ids[np.searchsorted(row_ids, first) : np.searchsorted(row_ids, first + batch.height)]
+        found.append(batch[here - first])
+        first += batch.height
+    source = FrameSource(pl.concat(found), dataset.source.name, dataset.source.remarks)
+    return replace(dataset, source=source, row_numbers=row_ids)
