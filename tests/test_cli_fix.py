@@ -1,7 +1,6 @@
-"""``bindoctor fix`` as a user meets it: nothing is written unless asked, and what is written can be taken back."""
+"""``bindoctor fix`` as a user meets it: nothing is changed unless asked, and what is written can be taken back."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -30,13 +29,19 @@ def folder(tmp_path: Path, small_loan: Path) -> Path:
     return tmp_path
 
 
-def test_fix_shows_everything_and_writes_nothing(cli: Cli, folder: Path) -> None:
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return a folder's files, but for the journal of finished trials."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "trials.journal"}
+
+
+def test_fix_shows_everything_and_changes_nothing(cli: Cli, folder: Path) -> None:
+    before = contents(folder)
     done = cli("fix")
     assert done.returncode == 0, done.stderr
     for part in ("BD103", "Corrections", "Trials", "placebo", "locked rows", "VERIFIED", '+ features.scale = "'):
         assert part in done.stdout
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert contents(folder) == before
 
 
 def test_apply_writes_the_verified_recipe_and_undo_takes_it_back(cli: Cli, folder: Path) -> None:
@@ -110,22 +115,57 @@ def test_fewer_rows_than_folds_are_refused(cli: Cli, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]
 
 
-def test_ctrl_c_leaves_everything_as_it_was(folder: Path) -> None:
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start ``bindoctor fix`` and wait until it has finished its first trainings."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bindoctor", "fix", "--apply"],
+        [sys.executable, "-m", "bindoctor", "fix", *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    time.sleep(6)
+    journal = folder / "bindoctor-out" / "trials.journal"
+    while process.poll() is None and not (journal.is_file() and journal.stat().st_size > 10_000):
+        time.sleep(0.05)
+    return process
+
+
+def test_ctrl_c_leaves_everything_as_it_was(folder: Path) -> None:
+    before = contents(folder)
+    process = started(folder, "--apply")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert contents(folder) == before
+
+
+def test_a_killed_run_goes_on_where_it_stopped_and_reports_the_same(cli: Cli, folder: Path) -> None:
+    command = ("fix", "--output-format", "json", "--select", "BD103,BD110,BD101")
+    process = started(folder, *command[1:])
+    process.kill()
+    process.communicate(timeout=60)
+    journal = folder / "bindoctor-out" / "trials.journal"
+    kept = journal.read_bytes()
+    resumed = cli(*command)
+    assert resumed.returncode == 0, resumed.stderr
+    # What had been finished is at the start of the file still, and is not there twice.
+    assert journal.read_bytes().startswith(kept[: kept.rindex(b"\n")])
+    keys = [line.split(b" ")[1] for line in journal.read_bytes().splitlines()[1:] if line.count(b" ") == 2]
+    assert len(keys) == len(set(keys))
+    journal.unlink()
+    assert cli(*command).stdout == resumed.stdout
+
+
+def test_a_budget_ends_with_what_has_been_found_by_then(cli: Cli, folder: Path) -> None:
+    done = cli("fix", "--budget", "1s", "--output-format", "json")
+    assert done.returncode == 0, done.stderr
+    treatment = json.loads(done.stdout)["treatment"]
+    assert treatment["status"] in ("cannot-verify", "corrected")
+    assert all(trial["placebo"] or trial["status"] == "out-of-time" for trial in treatment["trials"])
+    refused = cli("fix", "--budget", "soon")
+    assert refused.returncode == 2
+    assert "90s, 5m or 1h" in refused.stderr
 
 
 def test_a_missing_extra_is_named_with_what_to_install(folder: Path) -> None:

@@ -1,11 +1,9 @@
 """Keeps what finished trainings came to, so that a treatment that was cut off goes on where it stopped."""
 
 import base64
-import binascii
 import hashlib
 import os
 from pathlib import Path
-from threading import Lock
 
 import msgspec
 
@@ -36,75 +34,82 @@ class Record(msgspec.Struct, frozen=True):
 class TrialJournal:
     """A file of records, one a line, that is only ever appended to.
 
-    A line holds a SHA-256, the record's key and the record. A line that was cut off, or that does not fit its digest,
+    A line holds a SHA-256 of the first line and the rest of its own, the record's key and the record. A line that was cut off, or that does not fit its digest,
     is passed over: its training is done again. The first line says what the records depend on besides their keys; a
-    file about anything else is started anew.
+    file about anything else is started anew. Where nothing can be written, nothing is kept.
     """
 
     def __init__(self, path: Path, context: str) -> None:
-        """Open the journal, or start one.
+        """Read what a journal holds; the file is made for the first record.
 
         Args:
             path: the file.
             context: a digest of all that a training depends on and that its key does not name: the data, the
                 versions of the program and its libraries.
-
-        Raises:
-            OSError: the file cannot be read or written.
         """
         self._path = path
-        self._lock = Lock()
+        self._first = f"bindoctor trials 1 {context}\n".encode()
         self._places: dict[str, tuple[int, int]] = {}
-        first = f"bindoctor trials 1 {context}\n".encode()
-        if not path.is_file() or not self._read(first):
-            write_beside(path, first)
+        self._writable = True
+        try:
+            self._begun = path.is_file() and self._read()
+        except OSError:
+            self._begun = self._writable = False
 
     def recall(self, key: str) -> Record | None:
-        """Return the record that was kept under a key, if there is one."""
-        with self._lock:
-            if key not in self._places:
-                return None
-            start, length = self._places[key]
-            with self._path.open("rb") as file:
-                file.seek(start)
-                return _decoded(file.read(length))
+        """Return the record that was kept under a key, if there is one.
+
+        The line is checked again: another run may have started the file anew.
+        """
+        if key not in self._places:
+            return None
+        start, length = self._places[key]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            found = self._checked(file.read(length))
+        if found is None or found[0] != key:
+            return None
+        return msgspec.msgpack.decode(base64.b64decode(found[1]), type=Record)
 
     def keep(self, key: str, record: Record) -> None:
         """Append a record, and return once it is on the disk."""
+        if not self._writable:
+            return
         body = base64.b64encode(msgspec.msgpack.encode(record))
-        line = f"{_digest(key.encode(), body)} {key} ".encode() + body + b"\n"
-        with self._lock:
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                # A line that was cut off before stays one bad line, and does not spoil this one.
-                os.write(handle, b"\n" + line)
-                os.fsync(handle)
-                end = os.lseek(handle, 0, os.SEEK_CUR)
-            finally:
-                os.close(handle)
-            self._places[key] = (end - 1 - len(body), len(body))
+        try:
+            if not self._begun:
+                write_beside(self._path, self._first)
+                self._begun = True
+            # A line that was cut off before stays one bad line, and does not spoil this one.
+            line = f"{self._digest(key.encode(), body)} {key} ".encode() + body + b"\n"
+            self._places[key] = (self._append(b"\n" + line) - len(line), len(line))
+        except OSError:
+            self._writable = False
 
-    def _read(self, first: bytes) -> bool:
+    def _append(self, line: bytes) -> int:
+        """Write a line at the end, which others may have moved, and return where it ends."""
+        with self._path.open("ab", buffering=0) as file:
+            file.write(line)
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def _read(self) -> bool:
         with self._path.open("rb") as file:
-            if file.readline() != first:
+            start = len(first := file.readline())
+            if first != self._first:
                 return False
-            start = len(first)
             for line in file:
-                fields = line.rstrip(b"\n").split(b" ")
-                if len(fields) == 3 and fields[0].decode("ascii", "replace") == _digest(fields[1], fields[2]):
-                    place = start + len(fields[0]) + len(fields[1]) + 2
-                    self._places[fields[1].decode()] = (place, len(fields[2]))
+                if found := self._checked(line):
+                    self._places[found[0]] = (start, len(line))
                 start += len(line)
         return True
 
+    def _digest(self, key: bytes, body: bytes) -> str:
+        return hashlib.sha256(self._first + key + b" " + body).hexdigest()
 
-def _digest(key: bytes, body: bytes) -> str:
-    return hashlib.sha256(key + b" " + body).hexdigest()
-
-
-def _decoded(body: bytes) -> Record | None:
-    """Return a record, or None for bytes that another program put in its place."""
-    try:
-        return msgspec.msgpack.decode(base64.b64decode(body, validate=True), type=Record)
-    except (binascii.Error, msgspec.DecodeError):
-        return None
+    def _checked(self, line: bytes) -> tuple[str, bytes] | None:
+        """Return a line's key and its encoded record, or None for a line that does not fit its digest."""
+        fields = line.rstrip(b"\n").split(b" ")
+        if len(fields) != 3 or fields[0].decode("ascii", "replace") != self._digest(fields[1], fields[2]):
+            return None
+        return fields[1].decode(), fields[2]

@@ -150,14 +150,11 @@ def _treat(
     )
 
 
-def _journal(workspace: Workspace) -> TrialJournal | None:
-    """Open the journal of finished trials; where none can be kept, a run that is cut off starts anew."""
+def _journal(workspace: Workspace) -> TrialJournal:
+    """Open the journal of finished trials."""
     versions = [f"{name} {version(name)}" for name in ("bindoctor", *DEPENDED_ON)]
     context = sha256("\n".join([*versions, workspace.data_digest, repr(workspace.config.data)]))
-    try:
-        return TrialJournal(workspace.out / TRIALS_FILE, context)
-    except OSError:
-        return None
+    return TrialJournal(workspace.out / TRIALS_FILE, context)
 
 
 def _with_run_rules(first: Sequence[Outcome], on_baseline: Sequence[Outcome]) -> tuple[Outcome, ...]:
