@@ -7,8 +7,9 @@ import pytest
 
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Rows, Table, Where
 from bindoctor.attempt import Attempt
+from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.confirm import Confirmation
-from bindoctor.course import Diagnose
+from bindoctor.course import Course, Diagnose, Tracker
 from bindoctor.laboratory import Laboratory
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
@@ -268,3 +269,74 @@ def test_an_engineered_feature_that_tells_the_class_is_kept(fix: Fix) -> None:
     assert done.edits == {
         "features.derive": {"share": Recipe().edited(fix.edits).to_dict()["features"]["derive"]["share"]}
     }
+
+
+def test_fixes_for_many_rows_are_tried_on_some_and_confirmed_on_all() -> None:
+    cells = learnable(2000)
+    done = treat(evidence_on(dataset(cells), QUICK), offering(STANDARDISE), repeats=3, max_rows=600)
+    assert done.status == "verified"
+    assert done.locked_rows == 400
+    assert any("a sample of 600 of 1600 rows" in note for note in done.notes)
+    kept = next(trial for trial in done.trials if trial.kept)
+    assert "on half of it" in kept.why
+    assert done.final.predictions is not None
+    assert done.final.predictions.row_ids.max() > 600
+
+
+@pytest.mark.parametrize(("doublings", "kept"), [(0.1, True), (30.0, False)])
+def test_a_gain_that_fades_with_more_rows_is_kept_only_if_something_is_left_of_it(doublings: float, kept: bool) -> None:
+    recipe = QUICK.edited({"train.epochs": 100, "model.hidden": (32,)})
+    evidence = evidence_on(dataset(learnable(300, scale=1, signal=1.0)), recipe)
+    assert evidence.dataset is not None
+    laboratory = Laboratory(evidence.dataset, rows_of(evidence.dataset, recipe), recipe, seed=0)
+    baseline = laboratory.complete(Attempt(recipe), stand_in=True)
+    budget = Budget()
+    decay = Fix("weight decay", {"optimizer.weight-decay": 0.02})
+    course = Course(
+        laboratory,
+        offering(decay),
+        evidence,
+        "log-loss",
+        Tracker(lambda event: None, budget),
+        Ending(budget, 0.0),
+        doublings=doublings,
+    )
+    course.run(baseline)
+    trial = next(trial for trial in course.trials if not trial.placebo)
+    assert trial.kept is kept
+    assert "on half of it" in trial.why
+    if not kept:
+        assert trial.status == "no-difference"
+        assert "too little would be left of it on all rows" in trial.why
+
+
+def test_the_budget_stops_the_trials_and_what_was_kept_by_then_is_confirmed() -> None:
+    class Clock(Budget):
+        """Ends with the first question about a second slot."""
+
+        asked = 0
+
+        def require(self) -> None:
+            self.asked += 1
+            if self.asked > ALLOWED:
+                raise OutOfTime
+
+    # Three repeats of three folds of the baseline and two placebos, then of one fix and the placebos it is held to.
+    ALLOWED = 3 * 3 * 4
+    budget = Clock()
+    units = Fix("one unit", {"model.hidden": (1,)})
+    done = treat(
+        evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE, units), repeats=3, folds=3, budget=budget
+    )
+    assert [(t.title, t.status, t.kept) for t in done.trials if not t.placebo] == [
+        ("standardise", "improved", True),
+        ("one unit", "out-of-time", False),
+    ]
+    assert done.status == "verified"
+    assert any("The time budget ended in the trials for capacity" in note for note in done.notes)
+
+
+def test_without_time_for_a_baseline_nothing_is_claimed() -> None:
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=3, budget=Budget(0.0))
+    assert (done.status, done.trials) == ("cannot-verify", ())
+    assert "before the baseline was measured" in done.why

@@ -34,9 +34,10 @@ class Record(msgspec.Struct, frozen=True):
 class TrialJournal:
     """A file of records, one a line, that is only ever appended to.
 
-    A line holds a SHA-256 of the first line and the rest of its own, the record's key and the record. A line that was cut off, or that does not fit its digest,
-    is passed over: its training is done again. The first line says what the records depend on besides their keys; a
-    file about anything else is started anew. Where nothing can be written, nothing is kept.
+    A line holds a SHA-256 of the first line and the rest of its own, the record's key and the record. A line that was
+    cut off, or that does not fit its digest, is passed over: its training is done again. The first line says what the
+    records depend on besides their keys; a file about anything else is started anew. Where nothing can be written,
+    nothing is kept.
     """
 
     def __init__(self, path: Path, context: str) -> None:
@@ -64,9 +65,12 @@ class TrialJournal:
         if key not in self._places:
             return None
         start, length = self._places[key]
-        with self._path.open("rb") as file:
-            file.seek(start)
-            found = self._checked(file.read(length))
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                found = self._checked(file.read(length))
+        except OSError:
+            return None
         if found is None or found[0] != key:
             return None
         return msgspec.msgpack.decode(base64.b64decode(found[1]), type=Record)
