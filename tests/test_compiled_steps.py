@@ -1,13 +1,16 @@
 """Compiled steps are those of plain PyTorch, for all that a recipe can say of a network."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from test_train import make_rows
 
 from bindoctor import Recipe, Rows
+from bindoctor.compiled_steps import is_sparse
 from bindoctor.loop import train_network
 from bindoctor.prepare import prepare
 
@@ -91,6 +94,27 @@ def test_compiled_steps_come_to_the_logits_of_plain_pytorch_for_three_classes(
     mine, _ = logits_of(recipe, rows, plain=False)
     theirs, _ = logits_of(recipe, rows, plain=True)
     assert torch.allclose(mine, theirs, rtol=0, atol=1e-4)
+
+
+def many_levels(count: int) -> Rows:
+    """Return rows of which three columns are numbers and two have hundreds of levels, all in use."""
+    rows = make_rows(count)
+    random = np.random.default_rng(5)
+    codes = {f"code{i}": [f"L{code}" for code in random.permutation(count) % 150] for i in range(2)}
+    return replace(rows, features=rows.features.with_columns(pl.Series(name, cells) for name, cells in codes.items()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Adam", "SGD", "L1", "dropout", "batch normalisation", "logistic regression", "two logits", "early stopping"],
+)
+def test_sparse_rows_come_to_the_same(name: str) -> None:
+    rows, recipe = many_levels(600), Recipe().edited({**CALM, **SAME[name]})
+    assert is_sparse(prepare(recipe, rows, seed=3).train.matrix)
+    mine, losses = logits_of(recipe, rows, plain=False)
+    theirs, their_losses = logits_of(recipe, rows, plain=True)
+    assert torch.allclose(mine, theirs, rtol=0, atol=1e-4)
+    assert losses == pytest.approx(their_losses, abs=1e-5)
 
 
 def test_weighted_rows_weigh_the_same_in_both() -> None:

@@ -1,8 +1,9 @@
 """The arithmetic of training steps, compiled: a multilayer perceptron, its losses and the optimizers on one vector.
 
 Everything is float32 in row-major order. Parameters lie in one vector, layer by layer: weights (h, d), biases (h,), and
-with batch normalisation scales and shifts (h,) of every layer but the last. Buffers hold the layers one after the other
-as well, each with room for a whole batch. Definitions and defaults are PyTorch's.
+with batch normalisation scales and shifts (h,) of every layer but the last. For sparse rows the first layer's weights
+lie the other way round, (d, h): what one input adds to all units then lies together. Buffers hold the layers one after
+the other as well, each with room for a whole batch. Definitions and defaults are PyTorch's.
 """
 
 import math
@@ -10,15 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-Array = npt.NDArray[np.float32]
+from bindoctor.compiled_optimizers import Array, Rule, State, compiled, update
+
 Sizes = npt.NDArray[np.int64]
 
 ACTIVATIONS = {"relu": 0, "leaky-relu": 1, "elu": 2, "gelu": 3, "tanh": 4, "sigmoid": 5}
 RELU, LEAKY, ELU, GELU, TANH = 0, 1, 2, 3, 4
-OPTIMIZERS = {"adam": 0, "adamw": 1, "sgd": 2, "rmsprop": 3}
-ADAM, ADAMW, SGD = 0, 1, 2
 LOSSES = {"bce": 0, "focal": 1, "cross-entropy": 2}
 FOCAL = 1
 
@@ -29,7 +28,6 @@ DENSITY = np.float32((2 * math.pi) ** -0.5)
 NORM_EPSILON = np.float32(1e-5)
 NORM_MOMENTUM = np.float32(0.1)
 MIN_MISS = np.float32(1e-8)
-BETA1, BETA2, ALPHA, EPSILON = 0.9, 0.999, 0.99, 1e-8
 
 
 class Shape(NamedTuple):
@@ -41,24 +39,18 @@ class Shape(NamedTuple):
     batch: int
 
 
-class State(NamedTuple):
-    """What training changes.
+class Sparse(NamedTuple):
+    """Rows of which only what is not zero is kept, as in SciPy's CSR form; all empty for rows that are kept whole.
 
     Attributes:
-        parameters: all of them, shape (p,).
-        gradient: of the loss, shape (p,).
-        matrices: 1 where a parameter is a weight, which L1 acts on, else 0, shape (p,).
-        first: Adam's first moment, or the velocity, shape (p,).
-        second: Adam's or RMSprop's second moment, shape (p,).
-        running: means (h,) and variances (h,) of each hidden layer, with batch normalisation.
+        starts: where each row's cells start, and where the last one's end, shape (n + 1,).
+        columns: of the cells, row by row.
+        values: theirs.
     """
 
-    parameters: Array
-    gradient: Array
-    matrices: Array
-    first: Array
-    second: Array
-    running: Array
+    starts: Sizes
+    columns: npt.NDArray[np.int32]
+    values: Array
 
 
 class Room(NamedTuple):
@@ -91,30 +83,16 @@ class Objective(NamedTuple):
     gamma: float
 
 
-class Rule(NamedTuple):
-    """How parameters are changed: a number of ``OPTIMIZERS``, and the settings of the recipe, 0 where off."""
-
-    kind: int
-    momentum: float
-    decay: float
-    l1: float
-    clip: float
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function when it is first called, and keep that on disk where there is a place to write to."""
-    try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:
-        return njit(nogil=True, error_model="numpy")(function)
-
-
 @compiled
-def forward(x: Array, shape: Shape, state: State, room: Room, dropped: Array, training: bool) -> Any:
+def forward(
+    x: Array, sparse: Sparse, chosen: Sizes, shape: Shape, state: State, room: Room, dropped: Array, training: bool
+) -> Any:
     """Return the logits of k rows, shape (k, outputs), in the room.
 
     Args:
-        x: the rows, shape (k, d), at most a batch.
+        x: the rows, shape (k, d), at most a batch; not looked at when some are chosen.
+        sparse: where rows are chosen from.
+        chosen: positions of rows in ``sparse``, (k,); empty when they are in ``x``.
         shape: of the network.
         state: parameters, and running statistics of batch normalisation, which takes up the batch's own in training.
         room: buffers.
@@ -124,16 +102,19 @@ def forward(x: Array, shape: Shape, state: State, room: Room, dropped: Array, tr
     sizes, activation, norm, batch = shape
     parameters, running = state.parameters, state.running
     outputs, activated, before, normed, spreads = room.outputs, room.activated, room.before, room.normed, room.spreads
-    rows, layers = x.shape[0], sizes.shape[0] - 1
+    rows, layers = max(x.shape[0], len(chosen)), sizes.shape[0] - 1
     inputs, place, start, unit, drop, run = x, 0, 0, 0, 0, 0
     for layer in range(layers):
         d, h = sizes[layer], sizes[layer + 1]
-        weights = parameters[place : place + h * d].reshape(h, d)
+        weights = parameters[place : place + h * d]
         bias = parameters[place + h * d : place + h * d + h]
         place += h * d + h
         hidden = layer < layers - 1
         values = (activated if hidden else outputs)[start : start + rows * h].reshape(rows, h)
-        np.dot(inputs, weights.T, values)
+        if layer == 0 and len(chosen):
+            _add_inputs(sparse, chosen, weights.reshape(d, h), values)
+        else:
+            np.dot(inputs, weights.reshape(h, d).T, values)
         if hidden and norm:
             scale, shift = parameters[place : place + h], parameters[place + h : place + 2 * h]
             place += 2 * h
@@ -188,6 +169,33 @@ def forward(x: Array, shape: Shape, state: State, room: Room, dropped: Array, tr
 
 
 @compiled
+def _add_inputs(sparse: Sparse, chosen: Sizes, weights: Array, values: Array) -> None:
+    """Compute the product of sparse rows and weights, (d, h), into ``values``, (k, h)."""
+    h = weights.shape[1]
+    for i in range(len(chosen)):
+        row = chosen[i]
+        for j in range(h):
+            values[i, j] = ZERO
+        for k in range(sparse.starts[row], sparse.starts[row + 1]):
+            column, cell = sparse.columns[k], sparse.values[k]
+            for j in range(h):
+                values[i, j] += cell * weights[column, j]
+
+
+@compiled
+def _spread_slopes(sparse: Sparse, chosen: Sizes, behind: Array, gradient: Array) -> None:
+    """Compute the gradient of the first layer's weights, (d, h), from the slopes behind it, (k, h)."""
+    h = gradient.shape[1]
+    gradient[:] = ZERO
+    for i in range(len(chosen)):
+        row = chosen[i]
+        for k in range(sparse.starts[row], sparse.starts[row + 1]):
+            column, cell = sparse.columns[k], sparse.values[k]
+            for j in range(h):
+                gradient[column, j] += cell * behind[i, j]
+
+
+@compiled
 def _activate(values: Array, activation: int, before: Array) -> None:
     rows, h = values.shape
     for i in range(rows):
@@ -235,12 +243,12 @@ def _through_activation(slopes: Array, values: Array, activation: int, before: A
 
 
 @compiled
-def backward(x: Array, shape: Shape, state: State, room: Room, dropped: Array) -> None:
+def backward(x: Array, sparse: Sparse, chosen: Sizes, shape: Shape, state: State, room: Room, dropped: Array) -> None:
     """Compute the gradient of all parameters, after ``forward`` in training and ``slopes_of``; arguments as there."""
     sizes, activation, norm, batch = shape
     parameters, gradient = state.parameters, state.gradient
     outputs, activated, before, normed, spreads, slopes = room
-    rows, layers = x.shape[0], sizes.shape[0] - 1
+    rows, layers = max(x.shape[0], len(chosen)), sizes.shape[0] - 1
     place, end, unit, drop = len(parameters), len(outputs), len(spreads), len(dropped)
     start = 0
     behind = slopes[: rows * sizes[layers]].reshape(rows, sizes[layers])
@@ -281,7 +289,9 @@ def backward(x: Array, shape: Shape, state: State, room: Room, dropped: Array) -
             for j in range(h):
                 bias_gradient[j] += behind[i, j]
         into = gradient[place : place + h * d].reshape(h, d)
-        if layer == 0:
+        if layer == 0 and len(chosen):
+            _spread_slopes(sparse, chosen, behind, gradient[place : place + h * d].reshape(d, h))
+        elif layer == 0:
             np.dot(behind.T, x, into)
         else:
             first = end - batch * d
@@ -346,52 +356,10 @@ def slopes_of(logits: Array, targets: Array, row_weights: Array, objective: Obje
 
 
 @compiled
-def update(state: State, rule: Rule, step: int, rate: float) -> float:
-    """Take one step of an optimizer; return the gradient's norm, with the penalty's slope and before clipping.
-
-    Args:
-        state: whose gradient is used, and overwritten.
-        rule: how.
-        step: counts from 1.
-        rate: the learning rate.
-    """
-    parameters, gradient, matrices, first, second, _ = state
-    kind, momentum, decay, l1, clip = rule
-    size = len(parameters)
-    total = 0.0
-    for k in range(size):
-        if l1:
-            gradient[k] += np.float32(l1) * np.sign(parameters[k]) * matrices[k]
-        total += gradient[k] * gradient[k]
-    norm = math.sqrt(total)
-    factor = np.float32(min(1.0, clip / (norm + 1e-6))) if clip else ONE
-    root = np.float32(math.sqrt(1 - BETA2**step))
-    slow, small = np.float32(1 - BETA1), np.float32(1 - BETA2)
-    pace = np.float32(rate / (1 - BETA1**step))
-    epsilon, speed = np.float32(EPSILON), np.float32(rate)
-    coupled = np.float32(0 if kind == ADAMW else decay)
-    shrink = np.float32(1 - rate * decay if kind == ADAMW else 1)
-    keep, share, inertia = np.float32(ALPHA), np.float32(1 - ALPHA), np.float32(momentum)
-    for k in range(size):
-        slope = gradient[k] * factor + coupled * parameters[k]
-        if kind <= ADAMW:
-            first[k] += slow * (slope - first[k])
-            second[k] += small * (slope * slope - second[k])
-            parameters[k] = parameters[k] * shrink - pace * first[k] / (np.sqrt(second[k]) / root + epsilon)
-            continue
-        if kind > SGD:
-            second[k] = keep * second[k] + share * slope * slope
-            slope /= np.sqrt(second[k]) + epsilon
-        if momentum:
-            first[k] = inertia * first[k] + slope
-            slope = first[k]
-        parameters[k] -= speed * slope
-    return norm
-
-
-@compiled
 def take_steps(
     x: Array,
+    sparse: Sparse,
+    chosen: Sizes,
     targets: Array,
     row_weights: Array,
     dropped: Array,
@@ -407,7 +375,8 @@ def take_steps(
     """Take a step for each batch of n rows; return the first batch's gradient norm.
 
     Args:
-        x: the rows in the order of training, shape (n, d).
+        x: the rows in the order of training, shape (n, d); not looked at when some are chosen.
+        sparse, chosen: see ``forward``; as many are chosen as there are targets.
         targets, row_weights: theirs, see ``slopes_of``.
         dropped: see ``forward``, batch by batch.
         shape, state, room, objective, rule: what is trained, and how.
@@ -417,14 +386,14 @@ def take_steps(
     """
     units = shape.sizes[1:-1].sum() if len(dropped) else 0
     norm = 0.0
-    for start in range(0, len(x), shape.batch):
-        end = min(start + shape.batch, len(x))
-        rows, masks = x[start:end], dropped[start * units : end * units]
-        answers = forward(rows, shape, state, room, masks, True)
+    for start in range(0, len(targets), shape.batch):
+        end = min(start + shape.batch, len(targets))
+        rows, some, masks = x[start:end], chosen[start:end], dropped[start * units : end * units]
+        answers = forward(rows, sparse, some, shape, state, room, masks, True)
         logits[start:end] = answers
         weights = row_weights[start:end] if len(row_weights) else row_weights
         slopes_of(answers, targets[start:end], weights, objective, room.slopes)
-        backward(rows, shape, state, room, masks)
+        backward(rows, sparse, some, shape, state, room, masks)
         taken += 1
         found = update(state, rule, taken, rate)
         norm = found if start == 0 else norm

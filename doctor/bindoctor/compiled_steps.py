@@ -3,15 +3,21 @@
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from bindoctor.compiled import ACTIVATIONS, LOSSES, OPTIMIZERS, Array, Objective, Room, Rule, Shape, State, take_steps
+from bindoctor.compiled import ACTIVATIONS, LOSSES, Objective, Room, Shape, Sparse, take_steps
 from bindoctor.compiled import forward as forward_rows
+from bindoctor.compiled_optimizers import OPTIMIZERS, Array, Rule, State
 from bindoctor.prepare import Matrix
 from bindoctor.recipe import Loss, Recipe
 
 MAX_DROPPED = 4_000_000
+MIN_SPARSE_WIDTH = 200
+MAX_SPARSE_SHARE = 0.1
+"""Rows of many inputs that are nearly all 0, as one-hot levels are, are cheaper to multiply cell by cell."""
 MAX_ROWS_AT_ONCE = 1024
+NONE_SPARSE = Sparse(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class CompiledSteps:
@@ -34,7 +40,9 @@ class CompiledSteps:
         norm = model.batch_norm and len(linear) > 1
         batch = min(recipe.train.batch_size, len(matrix))
         self._shape = Shape(sizes, ACTIVATIONS[model.activation], norm, batch)
-        self._state, self._room = _state(network, sizes, norm=norm), _room(self._shape, dropout=bool(self._dropout))
+        self._sparse = is_sparse(matrix)
+        self._state = _state(network, sizes, norm=norm, turned=self._sparse)
+        self._room = _room(self._shape, dropout=bool(self._dropout))
         outputs = int(sizes[-1])
         self._objective = Objective(
             LOSSES[loss.kind],
@@ -50,25 +58,35 @@ class CompiledSteps:
             optimizer.l1,
             optimizer.clip_norm,
         )
-        self._matrix = np.ascontiguousarray(matrix)
+        self._rows, self._kept = matrix, None
+        self._kept = self._matrix, self._cells = self.inputs(matrix)
         self._targets = _targets(loss, labels, outputs)
         self._weights = np.empty(0, dtype=np.float32) if row_weights is None else row_weights
         self._taken = 0
         self._random = torch.Generator()
         self._random.set_state(torch.get_rng_state())
 
-    def inputs(self, matrix: Matrix) -> Array:
-        """Return a matrix as ``logits`` takes it."""
-        return np.ascontiguousarray(matrix)
+    def inputs(self, matrix: Matrix) -> tuple[Array, Sparse]:
+        """Return a matrix as ``logits`` takes it: whole or sparse, as the training rows are."""
+        if self._kept is not None and matrix is self._rows:
+            return self._kept
+        if not self._sparse:
+            return np.ascontiguousarray(matrix), NONE_SPARSE
+        found = csr_array(matrix)
+        starts, columns = found.indptr.astype(np.int64), found.indices.astype(np.int32)
+        return np.empty((0, 0), np.float32), Sparse(starts, columns, found.data)
 
-    def logits(self, inputs: Array) -> Tensor:
+    def logits(self, inputs: tuple[Array, Sparse]) -> Tensor:
         """Return the network's logits in evaluation mode, shape (n, outputs)."""
+        matrix, cells = inputs
         shape = self._shape._replace(batch=MAX_ROWS_AT_ONCE)
         room, none = _room(shape, dropout=False), np.empty(0, dtype=np.float32)
-        parts = [
-            forward_rows(inputs[start : start + shape.batch], shape, self._state, room, none, False).copy()
-            for start in range(0, len(inputs), shape.batch)
-        ]
+        rows = len(cells.starts) - 1 if self._sparse else len(matrix)
+        parts = []
+        for start in range(0, rows, shape.batch):
+            end = min(start + shape.batch, rows)
+            chosen = np.arange(start, end) if self._sparse else np.empty(0, np.int64)
+            parts.append(forward_rows(matrix[start:end], cells, chosen, shape, self._state, room, none, False).copy())
         return torch.from_numpy(np.concatenate(parts))
 
     def epoch(self, order: Tensor, rate: float) -> tuple[Tensor, float]:
@@ -84,7 +102,9 @@ class CompiledSteps:
             weights = self._weights[some] if len(self._weights) else self._weights
             norms.append(
                 take_steps(
-                    self._matrix[some],
+                    self._matrix if self._sparse else self._matrix[some],
+                    self._cells,
+                    some if self._sparse else some[:0],
                     self._targets[some],
                     weights,
                     self._dropped(len(some)),
@@ -112,7 +132,7 @@ class CompiledSteps:
 
     def network(self) -> nn.Sequential:
         """Return the network as trained, in evaluation mode."""
-        for tensor, part in _parts(self._network, self._state):
+        for tensor, part in _parts(self._network, self._state, turned=self._sparse):
             tensor.copy_(torch.from_numpy(part.reshape(tensor.shape)))
         return self._network.eval()
 
@@ -150,7 +170,12 @@ def _room(shape: Shape, *, dropout: bool) -> Room:
     )
 
 
-def _state(network: nn.Sequential, sizes: npt.NDArray[np.int64], *, norm: bool) -> State:
+def is_sparse(matrix: Matrix) -> bool:
+    """Tell whether so many cells are 0 that rows are better multiplied cell by cell."""
+    return matrix.shape[1] >= MIN_SPARSE_WIDTH and bool(np.count_nonzero(matrix) <= MAX_SPARSE_SHARE * matrix.size)
+
+
+def _state(network: nn.Sequential, sizes: npt.NDArray[np.int64], *, norm: bool, turned: bool) -> State:
     size = sum(parameter.numel() for parameter in network.parameters())
     parameters, gradient, matrices, first, second = (np.zeros(size, dtype=np.float32) for _ in range(5))
     state = State(
@@ -161,15 +186,19 @@ def _state(network: nn.Sequential, sizes: npt.NDArray[np.int64], *, norm: bool) 
         second,
         np.zeros(2 * int(sizes[1:-1].sum()) if norm else 0, dtype=np.float32),
     )
-    for tensor, part in _parts(network, state):
+    for tensor, part in _parts(network, state, turned=turned):
         part[:] = tensor.numpy().reshape(-1)
-    for tensor, part in _parts(network, state._replace(parameters=matrices, running=state.running.copy())):
+    unused = state._replace(parameters=matrices, running=state.running.copy())
+    for tensor, part in _parts(network, unused, turned=turned):
         part[:] = float(tensor.ndim == 2)
     return state
 
 
-def _parts(network: nn.Sequential, state: State) -> list[tuple[Tensor, Array]]:
-    """Pair the tensors of a PyTorch network with where they lie in the state's parameters and running statistics."""
+def _parts(network: nn.Sequential, state: State, *, turned: bool) -> list[tuple[Tensor, Array]]:
+    """Pair the tensors of a PyTorch network with where they lie in the state's parameters and running statistics.
+
+    The first layer's weights are ``turned`` for sparse rows.
+    """
     found: list[tuple[Tensor, Array]] = []
     places = {"parameters": 0, "running": 0}
 
@@ -180,7 +209,7 @@ def _parts(network: nn.Sequential, state: State) -> list[tuple[Tensor, Array]]:
 
     for module in network:
         if isinstance(module, nn.Linear | nn.BatchNorm1d):
-            pair(module.weight, "parameters")
+            pair(module.weight.T if turned and not found else module.weight, "parameters")
             pair(module.bias, "parameters")
         if isinstance(module, nn.BatchNorm1d):
             assert module.running_mean is not None and module.running_var is not None

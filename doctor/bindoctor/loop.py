@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bindoctor import scores
 from bindoctor.build import build_network, build_schedule, check_network_size
-from bindoctor.compiled_steps import CompiledSteps
+from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import class_weights, output_count, plain_log_loss
@@ -23,6 +23,7 @@ from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 __all__ = ["MAX_ROWS_AT_ONCE", "Steps", "network_probability", "train_network"]
 
 MAX_COMPILED_WEIGHTS = 2**20
+MAX_SPARSE_WEIGHTS = 2**24
 RANDOM = Lock()
 
 
@@ -68,7 +69,8 @@ def train_network(
         recipe: what to train.
         prepared: the rows.
         seed: for the initial weights, dropout and the order of rows.
-        plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights.
+        plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights, or
+            2²⁴ with sparse rows.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -147,7 +149,8 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    if plain or device.type != "cpu" or weights > MAX_COMPILED_WEIGHTS:
+    most = MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS
+    if plain or device.type != "cpu" or weights > most:
         return TorchSteps(recipe, network, *rows, device)
     return CompiledSteps(recipe, network, *rows)
 
