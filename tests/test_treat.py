@@ -285,13 +285,13 @@ def test_fixes_for_many_rows_are_tried_on_some_and_confirmed_on_all() -> None:
 
 @pytest.mark.parametrize(("doublings", "kept"), [(0.1, True), (30.0, False)])
 def test_a_gain_that_fades_with_more_rows_is_kept_only_if_something_is_left_of_it(doublings: float, kept: bool) -> None:
-    recipe = QUICK.edited({"train.epochs": 100, "model.hidden": (32,)})
-    evidence = evidence_on(dataset(learnable(300, scale=1, signal=1.0)), recipe)
+    recipe = QUICK.edited({"train.epochs": 200, "model.hidden": (32,)})
+    evidence = evidence_on(dataset(learnable(400, scale=1, signal=1.0)), recipe)
     assert evidence.dataset is not None
     laboratory = Laboratory(evidence.dataset, rows_of(evidence.dataset, recipe), recipe, seed=0)
     baseline = laboratory.complete(Attempt(recipe), stand_in=True)
     budget = Budget()
-    decay = Fix("weight decay", {"optimizer.weight-decay": 0.02})
+    decay = Fix("weight decay", {"optimizer.weight-decay": 0.01})
     course = Course(
         laboratory,
         offering(decay),

@@ -187,23 +187,20 @@ def categorical_blocks(preprocessor: ColumnTransformer) -> list[slice]:
     return blocks
 
 
+def input_width(features: Features, frame: pl.DataFrame) -> int:
+    """Return how many inputs the preprocessor makes of a frame that ``input_frame`` gives, indicators aside."""
+    return sum(_widths(features, frame).values())
+
+
 def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
     """Check that the matrix of ``frame`` stays within 2 GiB of float32 for its one-hot levels.
 
     Raises:
         InputError: it does not; names the column with the most levels.
     """
-    levels = {
-        name: int((frame[name].value_counts()["count"] >= max(features.rare, 1)).sum())
-        for name, kind in frame.schema.items()
-        if kind == pl.String and features.encode_columns.get(name, features.encode) == "onehot"
-    }
-    hashed = sum(
-        kind == pl.String and features.encode_columns.get(name, features.encode) == "hash"
-        for name, kind in frame.schema.items()
-    )
-    width = sum(levels.values()) + frame.width - len(levels) + hashed * (HASHED_INPUTS - 1)
-    size = 4 * len(frame) * width
+    widths = _widths(features, frame)
+    levels = {name: width for name, width in widths.items() if _encoding(features, frame, name) == "onehot"}
+    size = 4 * len(frame) * sum(widths.values())
     if size > MAX_MATRIX_BYTES and levels:
         worst = max(levels, key=lambda name: levels[name])
         raise InputError(
@@ -211,6 +208,21 @@ def check_matrix_size(features: Features, frame: pl.DataFrame) -> None:
             "drop the column, group its levels with recipe.features.rare, or give it 'target' or 'hash' in "
             "recipe.features.encode-columns."
         )
+
+
+def _encoding(features: Features, frame: pl.DataFrame, name: str) -> str:
+    return features.encode_columns.get(name, features.encode) if frame.schema[name] == pl.String else ""
+
+
+def _widths(features: Features, frame: pl.DataFrame) -> dict[str, int]:
+    """Return how many inputs each column becomes."""
+    widths = {}
+    for name in frame.columns:
+        encoding = _encoding(features, frame, name)
+        widths[name] = HASHED_INPUTS if encoding == "hash" else 1
+        if encoding == "onehot":
+            widths[name] = int((frame[name].value_counts()["count"] >= max(features.rare, 1)).sum())
+    return widths
 
 
 def check_network_size(model: Model, width: int, outputs: int) -> None:

@@ -18,7 +18,7 @@ from bindoctor.verdict import corrected_t, judgement
 
 Diagnose = Callable[[Evidence], Sequence[Finding]]
 
-MIN_FADING_T = 1.3
+MIN_FADING_T = 0.86
 
 
 @dataclass(frozen=True)

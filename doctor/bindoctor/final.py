@@ -64,7 +64,8 @@ class FinalModel:
 def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) -> FinalModel:
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
-    Rows that the split's column keeps back are not trained on.
+    Rows that the split's column keeps back are not trained on. Beyond 20 000 rows the first of the folds is plenty for
+    a threshold, and is the only one.
 
     Args:
         recipe: what to train.
@@ -81,6 +82,8 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
     if needs_fitting(recipe.decide):
         raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
         (folds,) = repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
+        if len(rows) > MAX_CROSS_FITTED:
+            folds = folds[-1:]
         decision = fit_decision(cross_fit(raw, rows, folds, seed=seed, plain=plain).predictions, recipe.decide)
     return FinalModel(fit(recipe, rows, seed=seed, plain=plain), decision, _medians(recipe, rows))
 

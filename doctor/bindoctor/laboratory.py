@@ -25,7 +25,15 @@ from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
 from bindoctor.splits import Fold, Index, derived_seed, repeated_folds
-from bindoctor.train import Prepared, constant_probability, fit_or_stand_in, fit_prepared, preparation_key, prepare
+from bindoctor.train import (
+    Prepared,
+    constant_probability,
+    fit_or_stand_in,
+    fit_prepared,
+    preparation_key,
+    prepare,
+    random_preparation,
+)
 from bindoctor.trial_journal import Record, TrialJournal
 from bindoctor.trial_rows import TrialRows
 
@@ -183,9 +191,7 @@ class Laboratory:
             except InputError as error:
                 unreadable[key] = error
         shared = _Shared(
-            (preparation_key(attempts[key].recipe), key.salt, key.half, number)
-            for key in rows
-            for number in range(self.folds)
+            _preparation(attempts[key].recipe, key, number) for key in rows for number in range(self.folds)
         )
         failed: dict[RunKey, int] = {}
 
@@ -197,7 +203,7 @@ class Laboratory:
             try:
                 train = self._training_rows(key, number)
                 prepared = shared.get(
-                    (preparation_key(recipe), key.salt, key.half, number),
+                    _preparation(recipe, key, number),
                     lambda: self._prepare(recipe, rows[key], key, number),
                 )
                 seed = derived_seed(self._seed, key.repeat, number, key.salt)
@@ -325,6 +331,11 @@ class _Shared:
             if not self._left[key]:
                 del self._made[key]
             return made
+
+
+def _preparation(recipe: Recipe, key: RunKey, number: int) -> _Preparation:
+    """Return what is equal for trainings that can share a prepared fold."""
+    return preparation_key(recipe), key.salt if random_preparation(recipe) else 0, key.half, number
 
 
 def _trained_alike(recipe: Recipe) -> str:

@@ -70,6 +70,14 @@ def preparation_key(recipe: Recipe) -> str:
     return msgspec.json.encode([*sections, *settings], order="deterministic").decode()
 
 
+def random_preparation(recipe: Recipe) -> bool:
+    """Tell whether the seed has a bearing on what ``prepare`` gives."""
+    features = recipe.features
+    encoded = "target" in (features.encode, *features.encode_columns.values())
+    by_quantiles = "quantile" in (features.scale, *features.transform.values())
+    return encoded or by_quantiles or recipe.resample.method != "none" or recipe.train.patience > 0
+
+
 def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int) -> Prepared:
     """Fit the recipe's preprocessing on ``train``, apply it to both parts, and resample the training rows only.
 

@@ -140,14 +140,22 @@ def race(
 def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[Trial, ...]:
     """Try "fixes" that do nothing: the current setup with other seeds."""
     guard = judgement(score).guard
+    attempts = [Attempt(current.recipe, salt=number) for number in range(1, PLACEBOS + 1)]
+    for _ in range(laboratory.repeats):
+        attempts = [_unfailing(one) for one in laboratory.extend_each(attempts, stand_in=True)]
     trials = []
-    for number in range(1, PLACEBOS + 1):
-        attempt = laboratory.complete(Attempt(current.recipe, salt=number), stand_in=True)
+    for attempt in attempts:
         gains, guarded = attempt.usable_gains(current, score), attempt.usable_gains(current, guard)
-        placebo = Candidate("", Fix(f"placebo {number}: the same setup, another seed"))
+        placebo = Candidate("", Fix(f"placebo {attempt.salt}: the same setup, another seed"))
         verdict = judge(score, gains, guarded, laboratory.folds)
         trials.append(replace(_trial(placebo, score, verdict, laboratory.repeats), placebo=True))
     return tuple(trials)
+
+
+def _unfailing(outcome: Attempt | Exception) -> Attempt:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _trial(candidate: Candidate, score: str, verdict: Verdict, repeats: int) -> Trial:

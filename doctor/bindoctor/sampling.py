@@ -1,34 +1,66 @@
 """Takes a sample of a large data set for the trials: what they find out is confirmed on all rows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from sklearn.model_selection import train_test_split
 
+from bindoctor.build import column_kinds, input_frame, input_width
 from bindoctor.dataset import Dataset, Rows
+from bindoctor.engineering import engineered_columns
 from bindoctor.readers.frames import FrameSource
+from bindoctor.recipe import Recipe
+from bindoctor.splits import Index
 
 MAX_TRIAL_ROWS = 20_000
 """Rows that trials are run on, at most, unless that leaves too few rare ones. See benchmarks/README.md for what more
 rows change."""
 MIN_RARE_IN_SAMPLE = 200
 MAX_SAMPLE_FACTOR = 5
+MAX_CELLS = 2**27
+"""Half a GiB of float32, and thrice that while the preprocessing is at work."""
 
 
-def trial_rows(rows: Rows, *, most: int = MAX_TRIAL_ROWS, seed: int) -> npt.NDArray[np.int64]:
-    """Choose the rows that trials are run on: all of them up to ``most``, else a sample that is parted as they are.
+def trial_rows(rows: Rows, *, most: int = MAX_TRIAL_ROWS, seed: int) -> Index:
+    """Choose the rows that trials are run on: all of them up to ``most``, else a sample.
 
-    Every class keeps its share. Groups are taken whole, in random order, until there are enough rows; rows with a time
-    are taken evenly along it. Where ``most`` rows hold fewer than 200 of the rarest class, up to five times as many
-    are taken.
+    Where ``most`` rows hold fewer than 200 of the rarest class, up to five times as many are taken.
 
     Returns:
         Their positions, ascending.
     """
     rarest = np.bincount(rows.labels, minlength=len(rows.classes)).min() / len(rows)
-    wanted = int(min(max(most, MIN_RARE_IN_SAMPLE / rarest if rarest else 0), most * MAX_SAMPLE_FACTOR))
+    wanted = min(max(most, MIN_RARE_IN_SAMPLE / rarest if rarest else 0), most * MAX_SAMPLE_FACTOR)
+    return sample(rows, int(wanted), seed=seed)
+
+
+def rows_that_fit(recipes: Sequence[Recipe], rows: Rows, *, seed: int) -> Index:
+    """Choose the rows that recipes can be trained on in one matrix of 2²⁷ cells: all of them, else a sample.
+
+    Returns:
+        Their positions, ascending.
+    """
+    width = max(_width(recipe, rows) for recipe in recipes)
+    return sample(rows, max(MAX_CELLS // width, 1), seed=seed)
+
+
+def _width(recipe: Recipe, rows: Rows) -> int:
+    columns = engineered_columns(recipe.features, column_kinds(rows.features))
+    known = {name: kind for name, kind in columns.items() if name in rows.features.columns}
+    return input_width(recipe.features, input_frame(rows.features, known)) + len(columns) - len(known)
+
+
+def sample(rows: Rows, wanted: int, *, seed: int) -> Index:
+    """Choose rows at random, about so many, that are parted as all are.
+
+    Every class keeps its share. Groups are taken whole, in random order, until there are enough rows; rows with a time
+    are taken evenly along it.
+
+    Returns:
+        Their positions, ascending; all where there are no more.
+    """
     if len(rows) <= wanted:
         return np.arange(len(rows))
     random = np.random.default_rng(seed)
@@ -46,7 +78,7 @@ def trial_rows(rows: Rows, *, most: int = MAX_TRIAL_ROWS, seed: int) -> npt.NDAr
     return np.sort(taken)
 
 
-def halved(rows: Rows, train: npt.NDArray[np.int64], *, seed: int) -> npt.NDArray[np.int64]:
+def halved(rows: Rows, train: Index, *, seed: int) -> Index:
     """Return half of some training rows, for a point of the learning curve: of every class, or of the groups.
 
     Rows with a time lose their earlier half, as a shorter record would.
@@ -62,7 +94,7 @@ def halved(rows: Rows, train: npt.NDArray[np.int64], *, seed: int) -> npt.NDArra
     return np.sort(np.concatenate([random.choice(rows, (len(rows) + 1) // 2, replace=False) for rows in of_class]))
 
 
-def excerpt(dataset: Dataset, row_ids: npt.NDArray[np.int64]) -> Dataset:
+def excerpt(dataset: Dataset, row_ids: Index) -> Dataset:
     """Return some rows of a data set as one of their own, in memory, which knows their numbers in the file.
 
     Args:

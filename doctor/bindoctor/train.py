@@ -17,7 +17,7 @@ from bindoctor.engineering import Columns, Learned
 from bindoctor.history import History, TrainingFailed
 from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network
 from bindoctor.predictions import Predictions
-from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, transformed
+from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, random_preparation, transformed
 from bindoctor.recipe import Recipe
 from bindoctor.splits import Fold
 
@@ -33,6 +33,7 @@ __all__ = [
     "fit_prepared",
     "preparation_key",
     "prepare",
+    "random_preparation",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -73,8 +74,13 @@ class Fitted:
         Raises:
             InputError: a missing number that the recipe does not impute, or one too large.
         """
-        matrix = transformed(self.recipe, self.learned, self.preprocessor, self.columns, features)
-        return _Model(self.network, self.estimator, self.history).probability(matrix, len(self.classes))
+        model = _Model(self.network, self.estimator, self.history)
+        found = []
+        for start in range(0, max(features.height, 1), MAX_ROWS_AT_ONCE):
+            some = features.slice(start, MAX_ROWS_AT_ONCE)
+            matrix = transformed(self.recipe, self.learned, self.preprocessor, self.columns, some)
+            found.append(model.probability(matrix, len(self.classes)))
+        return np.concatenate(found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from bindoctor.laboratory import FOLDS, REPEATS, Laboratory
 from bindoctor.race import SLOTS
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_key, rows_of
-from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, trial_rows
+from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, rows_that_fit, trial_rows
 from bindoctor.scan import scan
 from bindoctor.splits import Index, locked_part
 from bindoctor.treatment import Correction, Gain, Treatment
@@ -160,6 +160,10 @@ def treat(
         why = f"doing nothing moves {claim} by up to {spread:.4f}, more than half of the gain of {gain.raw:.4f}"
         return replace(base, status="cannot-verify", why=why)
     tracker.enter("confirmation")
+    fitting = rows_that_fit([corrected, current.recipe], work, seed=seed)
+    if len(fitting) < len(work):
+        said = f"The confirmation trained on {len(fitting)} of {len(work)} rows: no more fit into memory as inputs."
+        base, work = replace(base, notes=(*base.notes, said)), work.take(fitting)
     parts = _as_read(TrialRows(dataset, corrected), corrected, current.recipe, work, locked)
     seen = confirm(corrected, work, current.recipe, parts, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from bindoctor.final import MAX_CROSS_FITTED
 from bindoctor.script.layout import indented
 from bindoctor.script.parts import CONFLICTS, CURVES, FORMULAS, THRESHOLD
 from bindoctor.script.plan import Plan
-from bindoctor.splits import derived_seed
+from bindoctor.splits import derived_seed, training_rows
 
 
 def main_lines(plan: Plan) -> Iterator[str]:
@@ -89,7 +90,10 @@ def _out_of_fold(plan: Plan) -> Iterator[str]:
         yield f"folds = {kind}(FOLDS, shuffle=True, random_state=FOLD_SEED)"
     yield "truth, answers = [], []"
     split = {(): "features, labels", ("groups",): "features, labels, groups", ("times",): "by_time"}[plan.keys]
-    yield f"for kept, held_out in folds.split({split}):"
+    parted = f"folds.split({split})"
+    if len(training_rows(plan.rows)) > MAX_CROSS_FITTED:
+        parted = f"list({parted})[-1:]"
+    yield f"for kept, held_out in {parted}:"
     if "times" in plan.keys:
         yield "    kept, held_out = np.sort(by_time[kept]), np.sort(by_time[held_out])"
     part = ["features.iloc[kept]", "labels[kept]", *(f"{name}[kept]" for name in plan.fit_arrays)]
