@@ -7,11 +7,13 @@ half are then trained: the *naive* setup (the default recipe, leaks and all), th
 that `fix` made whatever they do to the score), a *scaled* one (honest, medians for missing numbers, standardised), the
 *blind* checklist (scaled, SMOTE, or repeated rows where it does not fit, dropout 0.3), and what `fix` wrote. All five
 and the *constant* answer of the class shares are scored on the other half. A setup that cannot be trained counts as the
-constant answer, which is what is left of it.
+constant answer, which is what is left of it. Placebos are the fixes that do nothing in every list of trials: counted is
+how many of them passed the same judgement as fixes do.
 
 FOLDER holds CSV files and a manifest.json, {"sets": [{"file": …, "target": …}]}; without it, the loan example and sets
 that scikit-learn carries are used. Printed are a line a run, and by status of the treatment: how many, how many with a
-better log loss than the honest setup and the constant answer, the mean gains, and the cost.
+better log loss than the honest setup and the constant answer, how many worse by more than 0.01, the mean gains, and the
+cost. A half can be improved if scaling, the blind checklist or the fixes gain more than 0.002 on the other half.
 """
 
 import argparse
@@ -45,6 +47,9 @@ from bindoctor.rows import rows_of
 LOAN = Path(__file__).parents[1] / "examples" / "loan" / "universal_bank.csv"
 SCORES = ("log-loss", "average-precision")
 SETUPS = ("naive", "honest", "scaled", "blind", "fixed", "constant")
+HARMED = ("honest", "constant")
+AP_OVER = ("naive", "honest", "scaled", "blind")
+MIN_GAIN = 0.002
 SCALED = {"features.scale": "standard", "features.impute": "median"}
 
 
@@ -59,7 +64,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one half: the treatment's status, its costs in seconds, and each setup's scores on the other."""
+    """What became of one half.
+
+    Attributes:
+        name, split, rows: the data set, the seed of the halves, and its rows.
+        status: of the treatment.
+        wall, cpu: its costs in seconds.
+        placebos, accepted: fixes that do nothing, and how many of them were judged an improvement.
+        scores: each setup's scores on the other half.
+    """
 
     name: str
     split: int
@@ -67,12 +80,21 @@ class Result:
     status: str
     wall: float
     cpu: float
+    placebos: int
+    accepted: int
     scores: dict[str, dict[str, float]]
 
     def gain(self, score: str, over: Sequence[str]) -> float:
         """Return how much better the fixed setup is than the best of others."""
         sign = 1 if scores.higher_is_better(score) else -1
         return min(sign * (self.scores["fixed"][score] - self.scores[setup][score]) for setup in over)
+
+    @property
+    def improvable(self) -> bool:
+        """Tell whether something that was tried is better than the honest setup and the constant answer."""
+        losses = {setup: found["log-loss"] for setup, found in self.scores.items()}
+        best = min(losses["scaled"], losses["blind"], losses["fixed"])
+        return best < min(losses["honest"], losses["constant"]) - MIN_GAIN
 
 
 def sources(folder: Path | None) -> Iterator[Source]:
@@ -103,8 +125,21 @@ def halves(source: Source, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return source.frame[np.sort(ranked[::2])], source.frame[np.sort(ranked[1::2])]
 
 
-def treated(folder: Path, target: str) -> tuple[str, Recipe, Recipe, float, float]:
-    """Run `fix --apply`; return its status, the honest recipe, the one it left, and wall and CPU seconds."""
+@dataclass(frozen=True)
+class Treated:
+    """What a run of `fix --apply` came to: its status, the honest recipe, the one it left, and its costs."""
+
+    status: str
+    honest: Recipe
+    fixed: Recipe
+    wall: float
+    cpu: float
+    placebos: int = 0
+    accepted: int = 0
+
+
+def treated(folder: Path, target: str) -> Treated:
+    """Run `fix --apply` in a process of its own."""
     command = [sys.executable, "-m", "bindoctor", "fix", "inner.csv", "--target", target, "--apply"]
     report = ["--output-format", "json", "--output-file", "report.json"]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -114,12 +149,14 @@ def treated(folder: Path, target: str) -> tuple[str, Recipe, Recipe, float, floa
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         print(f"{folder.name}: {last}", file=sys.stderr)
-        return "could not", Recipe(), Recipe(), wall, cpu
+        return Treated("could not", Recipe(), Recipe(), wall, cpu)
     treatment = json.loads((folder / "report.json").read_text(encoding="utf-8"))["treatment"]
     honest, settings = Recipe(), folder / "bindoctor.toml"
     for correction in treatment["corrections"]:
         honest = honest.edited(correction["edits"])
-    return treatment["status"], honest, load_config(settings).recipe if settings.exists() else honest, wall, cpu
+    fixed = load_config(settings).recipe if settings.exists() else honest
+    placebos = [trial["status"] == "improved" for trial in treatment["trials"] if trial["placebo"]]
+    return Treated(treatment["status"], honest, fixed, wall, cpu, len(placebos), sum(placebos))
 
 
 def scored(recipe: Recipe, inner: Path, outer: Path, target: str, classes: int) -> dict[str, float] | None:
@@ -153,20 +190,21 @@ def run(source: Source, split: int, folder: Path) -> Result:
     inner, outer = folder / "inner.csv", folder / "outer.csv"
     for path, frame in zip((inner, outer), halves(source, split), strict=True):
         frame.write_csv(path)
-    status, honest, recipe, wall, cpu = treated(folder, source.target)
+    done = treated(folder, source.target)
     classes = source.frame[source.target].drop_nulls().n_unique()
     numbers = all(kind.is_numeric() for name, kind in source.frame.schema.items() if name != source.target)
     blind = {**SCALED, "model.dropout": 0.3, "resample.method": "smote" if numbers else "random-over"}
     setups = {
         "naive": Recipe(),
-        "honest": honest,
-        "scaled": honest.edited(SCALED),
-        "blind": honest.edited(blind),
-        "fixed": recipe,
+        "honest": done.honest,
+        "scaled": done.honest.edited(SCALED),
+        "blind": done.honest.edited(blind),
+        "fixed": done.fixed,
     }
     nothing = constant(inner, outer, source.target)
     found = {name: scored(setup, inner, outer, source.target, classes) or nothing for name, setup in setups.items()}
-    return Result(source.name, split, len(source.frame), status, wall, cpu, {**found, "constant": nothing})
+    costs = (done.wall, done.cpu, done.placebos, done.accepted)
+    return Result(source.name, split, len(source.frame), done.status, *costs, {**found, "constant": nothing})
 
 
 def table(results: Sequence[Result]) -> list[list[str]]:
@@ -175,16 +213,30 @@ def table(results: Sequence[Result]) -> list[list[str]]:
     for result in results:
         by_status[result.status].append(result)
     rows = [["status", "runs", "better", "worse by > 0.01", *(f"log loss over {s}" for s in SETUPS if s != "fixed")]]
-    rows[0] += ["AP over honest", "wall s", "CPU s"]
+    rows[0] += [*(f"AP over {setup}" for setup in AP_OVER), "wall s", "CPU s"]
     for status, some in sorted(by_status.items()):
         gains = [result.gain("log-loss", ("honest", "constant")) for result in some]
         cells = [status, str(len(some)), str(sum(g > 0 for g in gains)), str(sum(g < -0.01 for g in gains))]
         others = [setup for setup in SETUPS if setup != "fixed"]
         cells += [f"{statistics.mean(result.gain('log-loss', (setup,)) for result in some):+.4f}" for setup in others]
-        cells.append(f"{statistics.mean(result.gain('average-precision', ('honest',)) for result in some):+.4f}")
+        for setup in AP_OVER:
+            cells.append(f"{statistics.mean(result.gain('average-precision', (setup,)) for result in some):+.4f}")
         cells += [f"{statistics.median(r.wall for r in some):.0f}", f"{statistics.median(r.cpu for r in some):.0f}"]
         rows.append(cells)
     return rows
+
+
+def summary(results: Sequence[Result]) -> list[str]:
+    """Return what the table leaves open, a sentence each."""
+    placebos, accepted = sum(r.placebos for r in results), sum(r.accepted for r in results)
+    improvable = {r.name for r in results if r.improvable}
+    ended_well = {r.name for r in results if r.status == "verified"}
+    blind = [r for r in results if r.scores["blind"]["log-loss"] > min(r.scores[s]["log-loss"] for s in HARMED)]
+    return [
+        f"{accepted} of {placebos} placebos were judged an improvement.",
+        f"{len(improvable & ended_well)} of {len(improvable)} sets that can be improved ended verified.",
+        f"The blind checklist harms in {len(blind)} of {len(results)} runs.",
+    ]
 
 
 def main() -> int:
@@ -213,6 +265,7 @@ def main() -> int:
         print(f"| {' | '.join(cells)} |" if options.markdown else "  ".join(cells))
         if options.markdown and not number:
             print("|" + "---|" * len(cells))
+    print("\n" + "\n".join(summary(results)))
     return 0
 
 

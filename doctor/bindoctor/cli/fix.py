@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+import bindoctor
 from bindoctor.cli.options import (
     check_outputs,
     console,
@@ -151,9 +152,10 @@ def _treat(
 
 
 def _journal(workspace: Workspace) -> TrialJournal:
-    """Open the journal of finished trials."""
-    versions = [f"{name} {version(name)}" for name in ("bindoctor", *DEPENDED_ON)]
-    context = sha256("\n".join([*versions, workspace.data_digest, repr(workspace.config.data)]))
+    """Open the journal of finished trials, which hold for this data, these libraries and this very code."""
+    versions = [f"{name} {version(name)}" for name in DEPENDED_ON]
+    code = [path.read_text(encoding="utf-8") for path in sorted(Path(bindoctor.__file__).parent.rglob("*.py"))]
+    context = sha256("\n".join([*versions, *code, workspace.data_digest, repr(workspace.config.data)]))
     return TrialJournal(workspace.out / TRIALS_FILE, context)
 
 
