@@ -3,9 +3,9 @@
     python benchmarks/interruptions.py [--kills 10] [--seed 0] [--data FILE --target NAME]
 
 An uninterrupted run comes first, and gives the report and the time it takes. Then, in a folder of its own, `fix` is
-started and killed (SIGKILL) after a random share of that time (15 to 35 %), ten times, and at last left to end. The last report must
-be that of the uninterrupted run, byte for byte; printed are how much was on record after each kill, and that no
-training was recorded twice. Exits 1 if one of the two does not hold.
+started and killed (SIGKILL) after a random share of that time, 15 to 35 %, ten times, and at last left to end. The last
+report must be that of the uninterrupted run, byte for byte; printed are how much was on record after each kill, and
+that no training was recorded twice. Exits 1 if one of the two does not hold.
 """
 
 import argparse
