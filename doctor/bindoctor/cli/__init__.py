@@ -1,5 +1,6 @@
 """The command line."""
 
+import atexit
 import gc
 import os
 import sys
@@ -23,7 +24,7 @@ COMMANDS = {
 }
 """The module in this package that each command is in, and its name there."""
 
-GARBAGE_OBJECTS = 50_000
+GARBAGE_OBJECTS = 200_000
 """How many more objects there have to be before the garbage collector looks for unused ones."""
 
 
@@ -88,9 +89,11 @@ def prepare_libraries() -> None:
 
     bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. The
     memory of one piece of a file fits the next, so that Polars' allocator need not give it back at once. What has been
-    imported stays, so the garbage collector need not look for it after every few hundred objects.
+    imported stays, so the garbage collector need not look for it after every few hundred objects, nor once more at
+    the end, when the process gives back all of its memory anyway.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("POLARS_MAX_THREADS", str(max((os.cpu_count() or 1) // 2, 1)))
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,muzzy_decay_ms:-1")
     gc.set_threshold(GARBAGE_OBJECTS)
+    atexit.register(gc.freeze)
