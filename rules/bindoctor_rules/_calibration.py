@@ -1,6 +1,6 @@
 """Calibration measured: logistic recalibration with intervals, and the calibration error beside its own noise."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,7 @@ FARTHEST = 20.0
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Fitted:
+class Fitted(NamedTuple):
     """A fitted coefficient and its standard error."""
 
     value: float
@@ -41,8 +40,7 @@ class Fitted:
         return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
-@dataclass(frozen=True)
-class CalibrationError:
+class CalibrationError(NamedTuple):
     """The expected calibration error, and the median and 99th percentile of it under perfect calibration."""
 
     observed: float

@@ -1,7 +1,7 @@
 """Which of two number columns is larger, taken as an answer to the target."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ Counts = npt.NDArray[np.int64]
 RELATIONS = {"larger than": np.greater, "smaller than": np.less, "equal to": np.equal}
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The rows where one column stands in a relation to another, taken as the answer to "is it this class?".
 
     Attributes:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ PENALTY = 0.1
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """A cross-validated answer to "is this row of the part?": its AUC with standard error, from so many rows in all."""
 
     auc: float

@@ -1,8 +1,8 @@
 """Whether a column looks like the time until the outcome, as in survival data that is used for classification."""
 
 import re
-from dataclasses import dataclass
 from math import lgamma, log
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ MIN_SHARE = 0.02
 TIME_NUMBER = re.compile(r"t\d?")
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """The lowest or highest values of a column, up to the first row of a second class.
 
     Attributes:

@@ -1,8 +1,7 @@
 """Which columns name something that has several rows, and how alike the rows of one are."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +36,7 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """How much more often than at random two rows with one value of a column have one label.
 
     Attributes:
@@ -72,8 +70,7 @@ def can_repeat(column: ColumnProfile) -> bool:
     return column.count >= MIN_ROWS_PER_VALUE * column.distinct and commonest <= 0.5 * column.count
 
 
-@dataclass(frozen=True, eq=False)
-class Groups:
+class Groups(NamedTuple):
     """The sampled rows that have a value in a column, sorted by it: runs that begin at ``starts``, ``sizes`` long."""
 
     rows: Codes

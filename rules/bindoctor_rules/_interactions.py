@@ -1,7 +1,7 @@
 """Number columns made of two others, judged by how well they rank the classes on rows that did not choose them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Derivation:
+class Derivation(NamedTuple):
     """An operation of ``features.derive`` on two columns: ``other`` is ``b``, or ``by`` of a group's mean."""
 
     op: str
@@ -45,16 +44,14 @@ class Derivation:
         return f"'{self.a}' {({'ratio': '/', 'product': '*', 'difference': '-'})[self.op]} '{self.other}'"
 
 
-@dataclass(frozen=True)
-class Gain:
+class Gain(NamedTuple):
     """How much more area under the ROC curve one column has than another, and the standard error of that."""
 
     value: float
     error: float
 
 
-@dataclass(frozen=True)
-class Interaction:
+class Interaction(NamedTuple):
     """A derivation beside what a model already has of its two columns, on the confirming rows.
 
     Attributes:
@@ -75,8 +72,7 @@ class Interaction:
     undefined: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Halves:
+class _Halves(NamedTuple):
     """The rows looked at: the columns, values by column and by ``_mean_key``, each (rows,), and which half screens."""
 
     names: Sequence[str]

@@ -1,7 +1,7 @@
 """Pairs of rows that are all but equal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ MAX_SPREADS = 1e12
 Hashes = npt.NDArray[np.uint64]
 
 
-@dataclass(frozen=True, eq=False)
-class Near:
+class Near(NamedTuple):
     """Rows that nearly repeat an earlier one, as positions in the sample, ascending.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,7 @@ from bindoctor_rules._isolated import Isolated, isolated
 from bindoctor_rules._spread import Counts, Floats, counted_values, quantiles
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """When values count as outside; see the rule on extreme values for each."""
 
     min_reach: float
@@ -56,8 +56,7 @@ class Outside:
         return np.asarray(below | above)
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
+class _Side(NamedTuple):
     """Distances from the median, ascending, of the cells on one side: interquartile ranges are ``unit``, the quartile
     is ``start`` away, and a value ``log_start`` and ``log_unit`` in logarithms (0: not to be taken)."""
 

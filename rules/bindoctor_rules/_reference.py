@@ -1,5 +1,6 @@
 """A second opinion: what a kernel method answers for each row when it has not seen that row's label."""
 
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -16,9 +17,6 @@ PENALTIES = 10.0 ** np.arange(-3, 3.5, 0.5)
 LINEAR_WEIGHT = 0.1
 
 Floats = npt.NDArray[np.float64]
-
-_GRID = np.arange(1, 1024) / 1024
-_SCORES = np.array([NormalDist().inv_cdf(share) for share in _GRID])
 
 
 def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
@@ -46,6 +44,13 @@ def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
     return rows, _left_out(np.array(varied).T, rows.labels, len(rows.classes))
 
 
+@cache
+def _normal_scores() -> tuple[Floats, Floats]:
+    """Return shares of a normal distribution, and the values below which they lie."""
+    shares = np.arange(1, 1024) / 1024
+    return shares, np.array([NormalDist().inv_cdf(share) for share in shares])
+
+
 def _number(column: ColumnProfile, rows: Rows) -> Floats:
     values = rows.features[column.name].to_numpy().astype(np.float64)
     present = np.isfinite(values)
@@ -55,7 +60,7 @@ def _number(column: ColumnProfile, rows: Rows) -> Floats:
     if len(distinct) <= COUNTED_LEVELS:
         scores = np.clip(distinct, -1e100, 1e100)
     else:
-        scores = np.interp((counts.cumsum() - counts / 2) / counts.sum(), _GRID, _SCORES)
+        scores = np.interp((counts.cumsum() - counts / 2) / counts.sum(), *_normal_scores())
     filled = np.full(len(values), float(scores[place].mean()))
     filled[present] = scores[place]
     return filled

@@ -1,8 +1,8 @@
 """Zeros that stand apart from all other values of a column, as a missing value written as 0 does."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ PREGNANCIES = Table({"pregnancies": [i * i * 37 % 101 // 7 for i in range(200)],
 SPENDING = Table({"spent": [0 if i % 3 else round(1.05 ** (i * 37 % 101), 2) for i in range(200)], "y": CLASSES})
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(NamedTuple):
     """How far the zeros of a column lie from its other values."""
 
     zeros: int
@@ -142,7 +141,7 @@ def _finding(found: Mapping[str, Apart], profile: Profile, recipe: Recipe, limit
     return Finding(
         f"{message}, as if 0 stood for a missing value",
         Where("column", names[0]) if len(names) == 1 else Where("recipe", "data.missing-values"),
-        {"columns": {name: asdict(apart) for name, apart in found.items()}, **limits},
+        {"columns": {name: apart._asdict() for name, apart in found.items()}, **limits},
         (Fix(f"Read 0 in {listed(names)} as missing", with_imputer(edits, profile.columns[names[0]], recipe)),),
         Confidence.MEDIUM,
         columns=tuple(names),

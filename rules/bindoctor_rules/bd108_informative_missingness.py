@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ BY_CHANCE = Table({"income": [None if i % 3 == 0 else x for i, x in enumerate(IN
 INDICATED = Recipe().edited({"features.impute": "median", "features.indicators": True})
 
 
-@dataclass(frozen=True)
-class Indicator:
+class Indicator(NamedTuple):
     """How well "it is missing" answers for one class: AUC, the class, and its missing share against the others'."""
 
     auc: float

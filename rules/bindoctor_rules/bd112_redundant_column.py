@@ -1,7 +1,7 @@
 """Columns say the same thing as another column."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._ranges import ranges_of
@@ -123,8 +123,7 @@ def redundant_column(
         )
 
 
-@dataclass(frozen=True)
-class _Copies:
+class _Copies(NamedTuple):
     """Columns that say the same as ``kept``, and the words for it."""
 
     kept: str

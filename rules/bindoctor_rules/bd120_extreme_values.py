@@ -141,7 +141,7 @@ def extreme_values(
         Where("column", names[0]) if len(names) == 1 else Where("recipe", "data.limits"),
         {
             "outside": {name: asdict(outside) for name, outside in found.items()},
-            **asdict(limits),
+            **limits._asdict(),
             "min_distinct": min_distinct,
         },
         tuple(_fixes(found, profile, recipe)),

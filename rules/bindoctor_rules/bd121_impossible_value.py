@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +28,7 @@ from bindoctor_rules._spread import Floats, codes_of, counted_values
 from bindoctor_rules._wording import counted, listed
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """What a quantity can be, told by the column's name."""
 
     quantity: str

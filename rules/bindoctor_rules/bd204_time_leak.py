@@ -1,8 +1,8 @@
 """The class shares change over time, and the split is shuffled."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,15 @@ PERIODS = 10
 MIN_ROWS = 20
 
 
-def _sales(rising: bool, form: str = "%Y-%m-%d", name: str = "sold") -> Table:
+def _german(day: date) -> str:
+    return f"{day.day:02}.{day.month:02}.{day.year}"
+
+
+def _sales(rising: bool, written: Callable[[date], str] = date.isoformat, name: str = "sold") -> Table:
     days = [date(2023, 1, 1) + timedelta(days=i * 37 % 400) for i in range(400)]
     return Table(
         {
-            name: [day.strftime(form) for day in days],
+            name: [written(day) for day in days],
             "price": [(i * 53 % 101) / 7 for i in range(400)],
             "y": ["yes" if i * 71 % 400 < (i * 37 % 400 if rising else 200) else "no" for i in range(400)],
         }
@@ -51,8 +55,7 @@ YEARS = Table(
 RISING = _sales(True)
 
 
-@dataclass(frozen=True, eq=False)
-class Drift:
+class Drift(NamedTuple):
     """How the class shares change along a column: counts by class and period, chi-squared's p, Cramér's V."""
 
     column: ColumnProfile
@@ -73,7 +76,7 @@ class Drift:
             says="'yes' goes from 5% of the earliest rows to 95% of the latest",
         ),
         example("years as numbers", YEARS, Recipe(), says="along 'year'"),
-        example("another way to write dates", _sales(True, "%d.%m.%Y"), Recipe(), says="along 'sold'"),
+        example("another way to write dates", _sales(True, _german), Recipe(), says="along 'sold'"),
     ],
     passes=[
         example("the same share at all times", _sales(False), Recipe()),

@@ -1,7 +1,7 @@
 """Labels that confident answers contradict."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,7 @@ def _answers(labels: list[int], sure: float = 8.0) -> Predictions:
     return Predictions(("no", "yes"), np.array(labels), np.column_stack([1 - positive, positive]), row, row % 5)
 
 
-@dataclass(frozen=True, eq=False)
-class Disagreement:
+class Disagreement(NamedTuple):
     """How often answers contradict the labels, and where: arrays of shape (n,), the least confident row first.
 
     Attributes:
