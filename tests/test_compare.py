@@ -1,10 +1,11 @@
 """What the parts that a user keeps apart share with the training rows, and where they differ."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -287,4 +288,4 @@ def test_a_part_is_not_scanned_under_its_own_positive_class() -> None:
     )
     parts = compare_parts(dataset, Recipe(), scan(dataset, Recipe()))
     assert parts is not None and parts.test is not None and parts.test.classes == {"no": 1}
-    assert replace(parts, valid=None) == parts
+    assert msgspec.structs.replace(parts, valid=None) == parts

@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -52,9 +53,10 @@ def part_of(chunk: Chunk, start: int, stop: int) -> Chunk:
 
 def assert_same(first: Any, second: Any, path: str = "profile") -> None:
     """Hold counts to be equal, and sums of floats to be equal to a 1e-12th of their size."""
-    if is_dataclass(first):
-        for one in fields(first):
-            assert_same(getattr(first, one.name), getattr(second, one.name), f"{path}.{one.name}")
+    if is_dataclass(first) or isinstance(first, msgspec.Struct):
+        names = [one.name for one in fields(first)] if is_dataclass(first) else first.__struct_fields__
+        for name in names:
+            assert_same(getattr(first, name), getattr(second, name), f"{path}.{name}")
     elif isinstance(first, Mapping):
         assert first.keys() == second.keys(), path
         for key in first:

@@ -1,12 +1,11 @@
 """What a user has accepted beforehand, and what a check can say about itself once the other rules have run."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bindoctor.findings import Finding, Severity, Where
 
 
-@dataclass(frozen=True)
-class Ignore:
+class Ignore(msgspec.Struct, frozen=True):
     """Findings that the user has accepted: those of a rule, by code or slug, everywhere or in one place.
 
     A place without a name stands for every place of its kind.
@@ -24,8 +23,7 @@ class Ignore:
         return self.where is None or (self.where.kind == there.kind and self.where.name in ("", there.name))
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A finding that was there when a baseline was recorded."""
 
     code: str
@@ -34,16 +32,14 @@ class Known:
     message: str
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True):
     """A rule that could not run, and why: the evidence that was not there, and what would bring it."""
 
     code: str
     why: str
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(msgspec.Struct, frozen=True):
     """What is left to say when all other rules have run.
 
     Attributes:

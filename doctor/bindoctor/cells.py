@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -22,8 +22,7 @@ FIRST_INEXACT = 2.0**53
 MANY_DIGITS = r"^\s*[-+]?\d{16,}\s*$"
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
+class Cells(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One column of a chunk, each part of length n.
 
     Attributes:
@@ -91,8 +90,7 @@ class Cells:
         return Cells(self.written.filter(chosen), self.numbers.filter(chosen), coded, self.plain)
 
 
-@dataclass(frozen=True, eq=False)
-class Coded:
+class Coded(msgspec.Struct, frozen=True, eq=False):
     """Cells by number: ``distinct`` holds m different ones, ``number`` is of shape (n,).
 
     Chunks of one selection share ``distinct`` as long as no new cell turns up.
@@ -102,8 +100,7 @@ class Coded:
     number: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, eq=False):
     """The distinct cells of a column that have been read so far."""
 
     table: KeyTable

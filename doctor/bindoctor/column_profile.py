@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, overload
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -29,8 +30,7 @@ AMOUNT = re.compile(r"(?=.*[$€£¥₹%,])[-+]?[$€£¥₹]?\s?[-+]?\d[\d,]*(?
 Role = Literal["number", "category", "identifier", "date", "constant", "text"]
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """One distinct value of a column: its text as written, how often it occurs, and how often in each class."""
 
     value: str
@@ -104,8 +104,7 @@ class LevelList(Sequence[Level]):
 NO_LEVELS = LevelList(pl.Series([], dtype=pl.String), np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.int64))
 
 
-@dataclass(frozen=True, eq=False)
-class Distribution:
+class Distribution(msgspec.Struct, frozen=True, eq=False, dict=True):
     """How the values of a number or date column are spread: m occupied bins, ascending, with their rows by class.
 
     Attributes:
@@ -159,16 +158,14 @@ class Distribution:
         return np.asarray(below / (ends[-1] or 1.0))
 
 
-@dataclass(frozen=True)
-class Extremes:
+class Extremes(msgspec.Struct, frozen=True):
     """A column's most extreme numbers with their rows: up to 128 smallest, ascending, and 128 largest, descending."""
 
     smallest: tuple[tuple[float, int], ...]
     largest: tuple[tuple[float, int], ...]
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(msgspec.Struct, frozen=True):
     """Statistics of a number column over its non-missing cells; ``std`` is the population's."""
 
     minimum: float

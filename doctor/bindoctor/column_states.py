@@ -1,11 +1,13 @@
 """The mergeable statistics of one column: counts, levels while there are few, and a sketch with a histogram beyond."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from msgspec.structs import replace
 
 from bindoctor.bins import Counts, Floats, bin_count, bins_of, standardise
 from bindoctor.cells import Cells
@@ -23,8 +25,7 @@ MAX_HASH = np.uint64(2**64 - 1)
 Shape = Literal["", "date", "uuid"]
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much is kept of each column, smaller the more columns there are.
 
     Attributes:
@@ -41,8 +42,7 @@ class Limits:
     octave_bits: int = 8
 
 
-@dataclass(frozen=True)
-class ColumnPlan:
+class ColumnPlan(msgspec.Struct, frozen=True):
     """What the head of the data says about a column, fixed before the scan so that states can be merged.
 
     Attributes:

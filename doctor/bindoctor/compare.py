@@ -141,8 +141,7 @@ class Met:
         return np.asarray(self.met[np.searchsorted(self.hashes, hashes)])
 
 
-@dataclass(frozen=True, eq=False)
-class _Opened:
+class _Opened(msgspec.Struct, frozen=True, eq=False):
     """A part that has been read, not yet held against the training rows."""
 
     name: PartName

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
+
+import msgspec
 
 from bindoctor.audit import Audit, Ignore, Skipped
 from bindoctor.baseline import Baseline, compare
@@ -16,16 +18,14 @@ KNOWN = "baseline"
 """The reason why a finding in the baseline is not reported."""
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A finding that is not reported because the user has accepted it, and the reason they gave."""
 
     finding: Finding
     reason: str
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one rule: its findings, those that were accepted, or why it has none."""
 
     rule: Rule

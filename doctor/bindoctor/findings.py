@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -48,8 +49,7 @@ Kind = Literal["column", "target", "row", "split", "recipe", "run", "model"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """The place a finding is about."""
 
     kind: Kind
@@ -59,8 +59,7 @@ class Where:
         return f"{self.kind} {self.name!r}" if self.name else self.kind
 
 
-@dataclass(frozen=True, eq=False)
-class RowList:
+class RowList(msgspec.Struct, frozen=True, eq=False):
     """The rows a finding is about: 0-based numbers of data rows in the file, ascending, int64 of shape (count,)."""
 
     numbers: npt.NDArray[np.int64]
@@ -85,8 +84,7 @@ class RowList:
         return tuple(self.numbers[:MAX_LISTED_ROWS].tolist())
 
 
-@dataclass(frozen=True)
-class Fix:
+class Fix(msgspec.Struct, frozen=True):
     """One remedy: a set of edits to the recipe, keyed by dotted path (``features.scale``).
 
     An ``ADVISE`` fix may have no edits. Table-valued settings take a path one level deeper, and a tuple-valued setting
@@ -94,7 +92,7 @@ class Fix:
     """
 
     title: str
-    edits: Mapping[str, Any] = field(default_factory=dict)
+    edits: Mapping[str, Any] = msgspec.field(default_factory=dict)
     aim: Aim = Aim.IMPROVE
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -82,8 +83,7 @@ class Levels:
         return numbers_in(self.texts).to_numpy()
 
 
-@dataclass(frozen=True, eq=False)
-class RowCodes:
+class RowCodes(msgspec.Struct, frozen=True, eq=False, dict=True):
     """What a chunk's rows are counted by, each of shape (n,).
 
     Attributes:

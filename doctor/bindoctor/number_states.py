@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -20,16 +21,15 @@ PROBED = 64
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Ends:
+class Ends(msgspec.Struct, frozen=True, eq=False):
     """The smallest numbers of a column, or the largest: values, the most extreme first, and rows, shape (k,).
 
     ``sign`` is 1 for the smallest and −1 for the largest.
     """
 
     sign: int
-    values: Floats = field(default_factory=lambda: np.empty(0))
-    rows: Counts = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    values: Floats = msgspec.field(default_factory=lambda: np.empty(0))
+    rows: Counts = msgspec.field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def admits(self, value: float) -> bool:
         """Tell whether a number would be among the ends."""
@@ -54,8 +54,7 @@ class Ends:
         return Ends(self.sign, values[order], rows[order])
 
 
-@dataclass(frozen=True, eq=False)
-class Segment:
+class Segment(msgspec.Struct, frozen=True, eq=False):
     """What a chunk says about order: each column's first and last number, NaN where it has none, shape (p,)."""
 
     first_row: int

@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
@@ -17,8 +19,7 @@ RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE = "run.json", "history.csv", "predictio
 METRICS_FILE, REPORT_FILE, MODEL_FOLDER = "metrics.json", "report.json", "model"
 
 
-@dataclass(frozen=True)
-class RunKey:
+class RunKey(msgspec.Struct, frozen=True):
     """Which recipe and data a run belongs to, by digest."""
 
     recipe: str

@@ -1,8 +1,9 @@
 """What the parts that a user keeps in files of their own share with the training rows, and where they differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from bindoctor.findings import RowList
 from bindoctor.profile import Profile
@@ -12,8 +13,7 @@ PartName = Literal["valid", "test"]
 LONG_NAMES: Mapping[PartName, str] = {"valid": "validation", "test": "test"}
 
 
-@dataclass(frozen=True)
-class Shift:
+class Shift(msgspec.Struct, frozen=True):
     """How one column of a part is spread, held against the training rows.
 
     The training rows count so that each class has the share it has in the part: a part with more rows of one class is
@@ -40,8 +40,7 @@ class Shift:
     by: float | None
 
 
-@dataclass(frozen=True)
-class Unseen:
+class Unseen(msgspec.Struct, frozen=True):
     """What a column of a part holds and the training rows do not.
 
     Attributes:
@@ -60,8 +59,7 @@ class Unseen:
     number: bool = False
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A part that training must not see, scanned as the recipe reads cells; no row of it is left out.
 
     Attributes:
@@ -100,8 +98,7 @@ class Part:
         return dict(zip(self.profile.classes, self.profile.class_counts, strict=True))
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """The parts that a user gave; at least one.
 
     Attributes:

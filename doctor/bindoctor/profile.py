@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +19,7 @@ State = Literal["cells", "correlations", "pairs", "repeats", "order", "sample"]
 EVERYTHING: frozenset[State] = frozenset(get_args(State))
 
 
-@dataclass(frozen=True, eq=False)
-class Blocks:
+class Blocks(msgspec.Struct, frozen=True, eq=False):
     """What stretches of consecutive rows hold, to see what changes along the file: b blocks of ``size`` rows each.
 
     Attributes:
@@ -46,8 +46,7 @@ class Blocks:
         )
 
 
-@dataclass(frozen=True)
-class Correlation:
+class Correlation(msgspec.Struct, frozen=True):
     """Pearson's r of two number columns over rows where both are present."""
 
     first: str

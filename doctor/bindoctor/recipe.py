@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -277,8 +276,7 @@ class Decide(Section, frozen=True):
         return 0.5 if self.threshold == "tuned" else self.threshold
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One setting that differs between two recipes; ``None`` where a table entry is absent."""
 
     path: str

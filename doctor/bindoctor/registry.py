@@ -4,10 +4,11 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
+
+import msgspec
 
 from bindoctor.errors import InputError
 from bindoctor.rules import Rule
@@ -15,16 +16,14 @@ from bindoctor.rules import Rule
 GROUP = "bindoctor.rules"
 
 
-@dataclass(frozen=True)
-class BrokenPack:
+class BrokenPack(msgspec.Struct, frozen=True):
     """A pack, or a module of one, that could not be loaded, and why."""
 
     name: str
     why: str
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(msgspec.Struct, frozen=True):
     """The rules of all installed packs by code, and what could not be loaded."""
 
     rules: tuple[Rule, ...]

@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from bindoctor.config import FailOn
 from bindoctor.examine import Accepted, Outcome, findings_of
 from bindoctor.findings import Finding, Fix, Severity
-from bindoctor.treatment import Treatment
+
+if TYPE_CHECKING:
+    from bindoctor.treatment import Treatment
 
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
-class PartSummary:
+class PartSummary(msgspec.Struct, frozen=True):
     """A part kept apart; ``classes`` maps each label to its rows."""
 
     path: str
@@ -22,8 +25,7 @@ class PartSummary:
     classes: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class DataSummary:
+class DataSummary(msgspec.Struct, frozen=True):
     """What was looked at.
 
     Attributes:
@@ -39,8 +41,8 @@ class DataSummary:
     target: str
     positive: str | None
     classes: Mapping[str, int]
-    roles: Mapping[str, str] = field(default_factory=dict)
-    parts: Mapping[str, PartSummary] = field(default_factory=dict)
+    roles: Mapping[str, str] = msgspec.field(default_factory=dict)
+    parts: Mapping[str, PartSummary] = msgspec.field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
@@ -51,7 +53,7 @@ class Report:
     version: str
     data: DataSummary
     outcomes: tuple[Outcome, ...]
-    treatment: Treatment | None = None
+    treatment: "Treatment | None" = None
     written: tuple[str, ...] = ()
     fail_on: FailOn = "warning"
     broken_packs: tuple[str, ...] = ()
@@ -130,7 +132,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
     return {"title": fix.title, "aim": fix.aim, "edits": fix.edits}
 
 
-def _treatment(treatment: Treatment, written: Sequence[str]) -> dict[str, Any]:
+def _treatment(treatment: "Treatment", written: Sequence[str]) -> dict[str, Any]:
     gain = treatment.gain
     return {
         "status": treatment.status,

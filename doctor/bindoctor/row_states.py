@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -13,8 +14,7 @@ from bindoctor.hashing import Hashes, mix
 MAX_HASHED_ROWS = 1 << 26
 
 
-@dataclass(frozen=True, eq=False)
-class RowPart:
+class RowPart(msgspec.Struct, frozen=True, eq=False):
     """Rows of one chunk, each part of shape (n,).
 
     Attributes:
@@ -90,8 +90,7 @@ class RowState:
             self.kept = sum(len(part.rows) for part in self.parts)
 
 
-@dataclass(frozen=True)
-class Repeats:
+class Repeats(msgspec.Struct, frozen=True):
     """Rows that repeat others: see ``Profile``."""
 
     duplicates: RowList

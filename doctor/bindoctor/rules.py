@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
+import msgspec
+
 from bindoctor.audit import Audit
 from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
@@ -49,16 +51,14 @@ def counts(**rows_of_class: int) -> Table:
     return Table({"y": list(chain.from_iterable(map(repeat, rows_of_class, rows_of_class.values())))})
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One tunable of a rule: its name, its default and its type."""
 
     name: str
     default: Any
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A rule, derived from its check function.
 
     ``needs`` names the evidence that it is called with, in order; of these it takes ``optional`` as None as well.

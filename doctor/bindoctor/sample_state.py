@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -18,8 +19,7 @@ MAX_HASH = 2**64 - 1
 MAX_KEPT = 6
 
 
-@dataclass(frozen=True, eq=False)
-class SampledRows:
+class SampledRows(msgspec.Struct, frozen=True, eq=False):
     """Some rows: their cells as written, and n hashes, class codes and row numbers."""
 
     cells: pl.DataFrame

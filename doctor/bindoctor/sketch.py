@@ -1,7 +1,6 @@
 """What is kept of a column's values when there are too many to count each."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from bindoctor.bins import Counts
@@ -10,8 +9,7 @@ from bindoctor.levels import Levels
 from bindoctor.texts import TextFacts
 
 
-@dataclass(frozen=True, eq=False)
-class Sketch:
+class Sketch(msgspec.Struct, frozen=True, eq=False):
     """How many distinct values there are, a sample of them, and a histogram.
 
     Attributes:

@@ -1,8 +1,8 @@
 """What the cells of a column that are no numbers look like."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -15,8 +15,7 @@ from bindoctor.tokens import count_lookalikes
 MAX_LISTED = 5
 
 
-@dataclass(frozen=True)
-class TextFacts:
+class TextFacts(msgspec.Struct, frozen=True):
     """Mergeable facts about texts.
 
     Attributes:
@@ -25,8 +24,8 @@ class TextFacts:
         longest: characters of the longest cell.
     """
 
-    lookalikes: Mapping[str, int] = field(default_factory=dict)
-    first: Mapping[str, int] = field(default_factory=dict)
+    lookalikes: Mapping[str, int] = msgspec.field(default_factory=dict)
+    first: Mapping[str, int] = msgspec.field(default_factory=dict)
     longest: int = 0
 
     @classmethod

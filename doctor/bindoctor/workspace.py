@@ -40,8 +40,7 @@ from bindoctor.version import VERSION
 OUT_FOLDER = "bindoctor-out"
 
 
-@dataclass(frozen=True)
-class RuleChoice:
+class RuleChoice(msgspec.Struct, frozen=True):
     """Codes, prefixes or slugs that a command was given; an empty ``select`` leaves the choice to the settings."""
 
     select: tuple[str, ...] = ()

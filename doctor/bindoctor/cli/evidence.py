@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from bindoctor.cli.options import PATH, prepare_training
 from bindoctor.evidence import Evidence
@@ -17,8 +18,7 @@ from bindoctor.profile import EVERYTHING
 from bindoctor.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class GivenRun:
+class GivenRun(msgspec.Struct, frozen=True):
     """Files of a run from elsewhere, and whether the recipe is to be trained here."""
 
     history: Path | None = None

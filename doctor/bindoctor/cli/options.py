@@ -64,7 +64,7 @@ def reading_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def collected(**others: Any) -> int:
-        given = {name: others.pop(name) for name in ReadOptions.__dataclass_fields__}
+        given = {name: others.pop(name) for name in ReadOptions.__struct_fields__}
         return command(reading=ReadOptions(**{name: value for name, value in given.items() if value != ""}), **others)
 
     for option in READING_OPTIONS:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -16,8 +16,7 @@ EXTRA = "\0after the last delimiter"
 """What the empty column is called that a delimiter at the end of every line makes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True, eq=False):
     """The rows of a block.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bindoctor.readers.cells import kind_of, kind_of_all
 
 MIN_RECURRING_SHARE = 0.5
 
 
-@dataclass(frozen=True)
-class HeaderGuess:
+class HeaderGuess(msgspec.Struct, frozen=True):
     """Whether the first row is a header, and what speaks against it ("" where nothing does)."""
 
     header: bool

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from bindoctor.dataset import Piece, Source
@@ -25,8 +25,7 @@ class _RepeatedKeyError(ValueError):
     """An object has a key twice."""
 
 
-@dataclass(frozen=True)
-class JsonLinesSource:
+class JsonLinesSource(msgspec.Struct, frozen=True):
     """One JSON object a line; a key that is absent is a missing cell.
 
     Attributes:

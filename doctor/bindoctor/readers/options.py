@@ -1,13 +1,12 @@
 """How the user says a file is to be read."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bindoctor.errors import InputError
 from bindoctor.readers.encodings import codec
 
 
-@dataclass(frozen=True)
-class ReadOptions:
+class ReadOptions(msgspec.Struct, frozen=True):
     """What the user knows about a file; what they leave out is found from its content.
 
     Attributes:

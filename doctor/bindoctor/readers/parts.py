@@ -3,10 +3,10 @@
 import glob
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from bindoctor.dataset import Piece, Source
@@ -18,8 +18,7 @@ from bindoctor.readers.sniff import NoRowsError
 NOT_DATA = (".md", ".txt.license", ".crc", ".py", ".ipynb", ".log", ".toml", ".yaml", ".yml", ".html", ".pdf")
 
 
-@dataclass(frozen=True)
-class PartsSource:
+class PartsSource(msgspec.Struct, frozen=True):
     """Files read one after the other, in the order of their paths.
 
     Attributes:

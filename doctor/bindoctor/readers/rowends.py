@@ -1,8 +1,8 @@
 """Finds where rows of delimited text end, and which of them do not have the right number of fields."""
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -79,8 +79,7 @@ def stray_quote(block: bytes, delimiter: str) -> int:
     return int(min([*before[:1], *after[:1]], default=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class RowShapes:
+class RowShapes(msgspec.Struct, frozen=True, eq=False):
     """Where each row of a block starts and ends (its line end included), and how many fields it has."""
 
     starts: Positions

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
+import msgspec
+
 from bindoctor.errors import InputError
 from bindoctor.readers.cells import kind_of, writes_decimal_commas
 from bindoctor.readers.encodings import BadTextError, Found, to_utf8
@@ -25,8 +27,7 @@ MIN_SHARE = 0.5
 MIN_RARE_SHARE = 0.95
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """How to read delimited text.
 
     Attributes:
@@ -62,8 +63,7 @@ class Layout:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Record:
+class _Record(msgspec.Struct, frozen=True):
     """One row of the head: bytes from start to end (line end included), its 1-based line, and its content."""
 
     start: int

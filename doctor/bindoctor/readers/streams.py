@@ -7,9 +7,10 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, NoReturn, cast
+
+import msgspec
 
 from bindoctor.errors import InputError
 from bindoctor.readers.rowends import line_ends
@@ -31,8 +32,7 @@ class DamagedError(Exception):
     """The bytes of a compressed file end too soon, or are not what they say."""
 
 
-@dataclass(frozen=True)
-class ByteStream:
+class ByteStream(msgspec.Struct, frozen=True):
     """A file's content as bytes, readable as often as needed.
 
     Attributes:

@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import polars as pl
 
 from bindoctor.dataset import Piece, Source
 
 
-@dataclass(frozen=True)
-class NullTokenSource:
+class NullTokenSource(msgspec.Struct, frozen=True):
     """Another source, with the cells that are one of the tokens missing.
 
     Attributes:
@@ -62,8 +61,7 @@ class NullTokenSource:
         return hashlib.sha256("\n".join([self.source.digest(), *sorted(self.tokens)]).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class ChosenColumnsSource:
+class ChosenColumnsSource(msgspec.Struct, frozen=True):
     """Another source, with some of its columns in an order of their own.
 
     Attributes:

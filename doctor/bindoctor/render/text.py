@@ -2,17 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Severity
 from bindoctor.recipe import Change, toml_value
 from bindoctor.report import PartSummary, Report
-from bindoctor.treatment import Treatment, Trial
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bindoctor.treatment import Treatment, Trial
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 STATUS_STYLES = {
@@ -46,8 +50,7 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
-@dataclass(frozen=True)
-class Indented:
+class Indented(msgspec.Struct, frozen=True):
     """Text that is indented, wrapped lines too, without blanks at the ends of lines."""
 
     text: Text
@@ -98,7 +101,7 @@ def print_report(report: Report, console: Console, *, quiet: bool = False) -> No
         console.print(line)
 
 
-def print_treatment(treatment: Treatment, console: Console) -> None:
+def print_treatment(treatment: "Treatment", console: Console) -> None:
     """Print the corrections, every trial, the confirmation and the recipe's difference."""
     if treatment.corrections:
         console.print(Text("Corrections", style="bold"), Text("(kept whatever they do to the score)", style="dim"))
@@ -199,7 +202,7 @@ def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
     return Group(*lines)
 
 
-def _score_of_corrections(treatment: Treatment) -> Text:
+def _score_of_corrections(treatment: "Treatment") -> Text:
     score = treatment.score
     if not treatment.as_found:
         return Text("The setup as found could not be trained.", style="dim")
@@ -214,8 +217,8 @@ def _score_of_corrections(treatment: Treatment) -> Text:
     )
 
 
-def _trials(trials: Sequence[Trial]) -> Iterable[RenderableType]:
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+def _trials(trials: "Sequence[Trial]") -> Iterable[RenderableType]:
+    table = _table()
     table.add_column("  rule")
     table.add_column("fix", overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
@@ -241,10 +244,10 @@ def _trials(trials: Sequence[Trial]) -> Iterable[RenderableType]:
             yield indented(Text(f"{printable(trial.title)}: {printable(trial.why).rstrip('.')}.", style="dim"), 2)
 
 
-def _before_and_after(treatment: Treatment) -> Table:
+def _before_and_after(treatment: "Treatment") -> "Table":
     locked = treatment.status in ("verified", "not-confirmed")
     place = f"{treatment.locked_rows} locked rows" if locked else "cross-validated"
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table = _table()
     table.add_column(f"  {place}")
     table.add_column("before", justify="right")
     table.add_column("with the fixes" if treatment.status == "not-confirmed" else "after", justify="right")
@@ -253,6 +256,12 @@ def _before_and_after(treatment: Treatment) -> Table:
         row = [_number(values, name) for values in (treatment.before, treatment.after, treatment.class_shares)]
         table.add_row(f"  {name}", *row, style="bold" if name == treatment.score else "")
     return table
+
+
+def _table() -> "Table":
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
 
 
 def _number(values: Mapping[str, float], name: str) -> str:
