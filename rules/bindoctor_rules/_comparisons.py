@@ -62,7 +62,8 @@ def telling_comparisons(
     if sample is None or len(columns) < 2 or len(sample) == 0:
         return
     strongest = sorted(columns, key=lambda column: -column.moments.auc if column.moments else 0.0)[:MAX_COLUMNS]
-    names = [column.name for column in columns if column in strongest]
+    among = {column.name for column in strongest}
+    names = [column.name for column in columns if column.name in among]
     values = np.array([sample.features[name].to_numpy() for name in names], dtype=np.float64)
     screened = slice(None, None, -(-values.shape[1] // MAX_SCREENED_ROWS))
     labels, classes, spent = sample.labels, len(profile.classes), set[int]()

@@ -189,7 +189,7 @@ def _screened(halves: _Halves, classes: int) -> list[tuple[Derivation, int]]:
             more = information - np.maximum(told[index], told[rivals])
             # For two normal classes of equal size, AUC - 1/2 is near the root of the information over two.
             gain = np.maximum(better, np.sqrt(np.maximum(more, 0.0)) / 2)
-            found += [(float(g), key, int(k)) for g, key, k in zip(gain, keys, label, strict=True) if g > MIN_PROMISE]
+            found += [(float(gain[at]), keys[at], int(label[at])) for at in np.flatnonzero(gain > MIN_PROMISE).tolist()]
     return _diverse(found)
 
 
@@ -212,18 +212,25 @@ def _ranked(values: Floats, labels: Labels, classes: int) -> tuple[Floats, Float
     Rows are in random order, so that ties, which are broken by place, favour no class.
     """
     with np.errstate(over="ignore"):
-        ordered = labels[np.argsort(values.astype(np.float32), axis=1)]
+        order = np.argsort(values.astype(np.float32), axis=1)
     rows = len(labels)
     count = np.bincount(labels, minlength=classes)
     asked = [1] if classes == 2 else [label for label in range(classes) if count[label] >= MIN_VALUES]
     area = np.full((len(values), classes), 0.5)
     binned = np.empty((len(values), BINS, classes))
-    edges = (np.arange(BINS) * rows) // BINS
-    for label in range(classes):
-        here = ordered == label
-        binned[:, :, label] = np.add.reduceat(here, edges, axis=1, dtype=np.int64)
+    # What a place in the order adds: one to its range's rows, and its rank.
+    added = np.zeros((rows, BINS + 1))
+    starts = (np.arange(BINS) * rows) // BINS
+    added[np.arange(rows), np.searchsorted(starts, np.arange(rows), side="right") - 1] = 1
+    added[:, BINS] = np.arange(1, rows + 1)
+    for label in range(classes - 1, -1, -1):
+        if label == 0 and classes == 2:
+            binned[:, :, 0] = added[:, :BINS].sum(axis=0) - binned[:, :, 1]
+            continue
+        sums = (labels == label).astype(np.float64)[order] @ added
+        binned[:, :, label] = sums[:, :BINS]
         if label in asked and 0 < count[label] < rows:
-            ranks = (here * np.arange(1, rows + 1)).sum(axis=1)
+            ranks = sums[:, BINS]
             area[:, label] = (ranks - count[label] * (count[label] + 1) / 2) / (count[label] * (rows - count[label]))
     larger = np.maximum(area, 1 - area)
     share = binned / rows
@@ -270,16 +277,15 @@ def _pointing_up(values: Floats, is_class: npt.NDArray[np.bool_], screening: npt
 
 def _placements(values: Floats, is_class: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the share of the others below each row of the class, and of the class above each of the others."""
-    ranks = _mid_ranks(values)
     inside, outside = values[is_class], values[~is_class]
-    below = (ranks[is_class] - _mid_ranks(inside)) / len(outside)
-    above = 1 - (ranks[~is_class] - _mid_ranks(outside)) / len(inside)
-    return below, above
+    return _share_below(inside, outside), 1 - _share_below(outside, inside)
 
 
-def _mid_ranks(values: Floats) -> Floats:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((count.cumsum() - (count - 1) / 2)[place])
+def _share_below(values: Floats, others: Floats) -> Floats:
+    """Return the share of ``others`` that is smaller than each value; equal ones count half."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
+    return np.asarray(below / 2 / len(others))
 
 
 def _combined(
