@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from bindoctor import Aim, Confidence, Finding, Predictions, Recipe, Rule, Severity, Table, example
 from bindoctor.recipe import Derived
 from bindoctor.testing import evidence_of, findings_in
+from bindoctor_rules._interactions import MAX_CONFIRMED
 from bindoctor_rules.bd114_conflicting_labels import conflicting_labels
 from bindoctor_rules.bd115_leaking_column import leaking_column
-from bindoctor_rules.bd128_missed_interaction import missed_interaction
+from bindoctor_rules.bd128_missed_interaction import CONFIRMING_Z, LINEAR_Z, missed_interaction
 from bindoctor_rules.bd607_suspect_labels import suspect_labels
 
 Cells = dict[str, Sequence[object]]
@@ -212,3 +214,9 @@ def test_outcomes_that_are_chance_raise_no_suspicion() -> None:
 def test_a_tiny_table_raises_no_suspicion() -> None:
     assert suspects({"x": [1, 2, 3, 4]}, np.array([0, 1, 0, 1])) == ()
     assert suspects({"x": [None, None, None, None]}, np.array([0, 1, 0, 1])) == ()
+
+
+def test_the_confirming_quantiles_are_those_of_the_normal_distribution() -> None:
+    normal = NormalDist()
+    assert pytest.approx(normal.inv_cdf(1 - 0.005 / MAX_CONFIRMED)) == CONFIRMING_Z
+    assert pytest.approx(normal.inv_cdf(0.95)) == LINEAR_Z

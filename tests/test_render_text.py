@@ -41,6 +41,13 @@ def test_no_line_is_wider_than_the_terminal_or_ends_in_a_blank(width: int) -> No
         assert line == line.rstrip()
 
 
+def test_what_is_aside_is_dim_on_a_terminal_with_colours() -> None:
+    out = io.StringIO()
+    print_report(REPORT, Console(file=out, width=80, highlight=False, force_terminal=True, color_system="truecolor"))
+    assert "\x1b[2mcolumns: 1 number, 1 identifier ('id')\x1b[0m\n" in out.getvalue()
+    assert "\x1b[33mwarning" in out.getvalue()
+
+
 def test_a_cause_names_what_it_explains() -> None:
     assert "        explains BD103, BD111\n" in shown(REPORT)
     assert "explains" not in shown(replace(REPORT, outcomes=(Outcome(RULE, "passed"),)))

@@ -1,7 +1,6 @@
 """The project's settings: ``bindoctor.toml``, or ``[tool.bindoctor]`` in ``pyproject.toml``."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -212,6 +211,9 @@ def _tools(project: Path) -> dict[str, Any]:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    # Imported here, as a file of data is often checked without settings, and compiling its patterns takes 2 ms.
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

@@ -59,7 +59,7 @@ def date_format(texts: pl.Series) -> str:
     if not len(few) or few.str.contains(LIKE_A_DATE).sum() < MIN_PROBED_SHARE * len(few):
         return ""
     # Formats that read none of the first texts are not tried on all of them.
-    likely = [form for form in FORMATS if days_of(few, form).null_count() < len(few)]
+    likely = [form for form in FORMATS if _times_of(few, form).null_count() < len(few)]
     shares = {form: len(texts) - days_of(texts, form).null_count() for form in likely}
     best = max(shares, key=lambda form: shares[form], default="")
     return best if best and shares[best] >= MIN_DATE_SHARE * len(texts) else ""
@@ -67,9 +67,12 @@ def date_format(texts: pl.Series) -> str:
 
 def days_of(texts: pl.Series, form: str) -> pl.Series:
     """Return days since 1970-01-01 with the time of day as fraction, Float64; null for what is no such date."""
-    times = texts.str.to_datetime(form, strict=False, exact=True, time_unit="us", ambiguous="null")
-    days = times.cast(pl.Int64).cast(pl.Float64) / (SECONDS_PER_DAY * 1e6)
+    days = _times_of(texts, form).cast(pl.Int64).cast(pl.Float64) / (SECONDS_PER_DAY * 1e6)
     return days.set(days.fill_null(0.0) < FIRST_DAY, None)
+
+
+def _times_of(texts: pl.Series, form: str) -> pl.Series:
+    return texts.str.to_datetime(form, strict=False, exact=True, time_unit="us", ambiguous="null")
 
 
 def days_array(texts: pl.Series, form: str) -> npt.NDArray[np.float64]:

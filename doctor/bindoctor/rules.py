@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -48,7 +47,10 @@ example = Example
 
 def counts(**rows_of_class: int) -> Table:
     """Return a table with a target only: ``counts(no=970, yes=30)``."""
-    return Table({"y": list(chain.from_iterable(map(repeat, rows_of_class, rows_of_class.values())))})
+    cells: list[str] = []
+    for label, rows in rows_of_class.items():
+        cells += [label] * rows
+    return Table({"y": cells})
 
 
 class Option(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """A second opinion: what a kernel method answers for each row when it has not seen that row's label."""
 
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +46,9 @@ def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
 @cache
 def _normal_scores() -> tuple[Floats, Floats]:
     """Return shares of a normal distribution, and the values below which they lie."""
+    # Imported here, as most checks know of no run and importing it takes 2 ms.
+    from statistics import NormalDist
+
     shares = np.arange(1, 1024) / 1024
     return shares, np.array([NormalDist().inv_cdf(share) for share in shares])
 

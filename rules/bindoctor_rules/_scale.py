@@ -1,7 +1,6 @@
 """The losses that a run is measured against: the constant answer's, and the best single column's."""
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +92,9 @@ def _loss_of_levels(column: ColumnProfile, profile: Profile) -> float:
 
 def _loss_of_auc(auc: float, profile: Profile) -> float:
     """Return the entropy left when one class is N(d, 1) and the others N(0, 1), with this AUC (Green & Swets 1966)."""
+    # Imported here, as most checks know of no run and importing it takes 2 ms.
+    from statistics import NormalDist
+
     apart = math.sqrt(2) * NormalDist().inv_cdf(min(max(auc, 0.5), 1 - 1e-9))
     shares = np.array([count / profile.labelled for count in profile.class_counts if count])
     return profile.prior_entropy - min(_information(share, apart) for share in shares)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,4 +163,4 @@ def _indicator(column: ColumnProfile, profile: Profile) -> Indicator | None:
 
 
 def _two_sided(z: float) -> float:
-    return 2 * NormalDist().cdf(-abs(z))
+    return math.erfc(abs(z) / math.sqrt(2))

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
 
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._interactions import (
-    MAX_CONFIRMED,
     MAX_GROUPINGS,
     MAX_NUMBERS,
     MAX_ROWS,
@@ -21,31 +22,35 @@ CODE_NAME = re.compile(
     r"(?i)(^|[^a-z])(id|no|nr|code|key|group|customer|client|user|account|store|shop|region|zip)s?([^a-z]|$)"
 )
 
-SPREAD = [((i * 7919 % 1009) / 1009, (i * 104729 % 997) / 997) for i in range(600)]
+ROWS = np.arange(600)
+FIRST, SECOND = ROWS * 7919 % 1009 / 1009, ROWS * 104729 % 997 / 997
+NOISE = (ROWS * 31 % 100 - 50) / 100
+
+
+def _classes(told: npt.NDArray[np.float64], cut: float) -> list[str]:
+    return ["yes" if high else "no" for high in told > cut]
+
+
 DEBTS = Table(
     {
-        "debt": [round(10 ** (2 + 2 * a), 2) for a, _ in SPREAD],
-        "income": [round(10 ** (2 + 2 * b), 2) for _, b in SPREAD],
-        "y": ["yes" if a - b + (i * 31 % 100 - 50) / 250 > 0 else "no" for i, (a, b) in enumerate(SPREAD)],
+        "debt": np.round(10 ** (2 + 2 * FIRST), 2).tolist(),
+        "income": np.round(10 ** (2 + 2 * SECOND), 2).tolist(),
+        "y": _classes(FIRST - SECOND + NOISE * 0.4, 0),
     }
 )
 PURCHASES = Table(
     {
-        "amount": [round(10 ** (1 + 3 * (i % 40) / 40) * (0.2 + 1.6 * a), 2) for i, (a, _) in enumerate(SPREAD)],
+        "amount": np.round(10 ** (1 + 3 * (ROWS % 40) / 40) * (0.2 + 1.6 * FIRST), 2).tolist(),
         "customer": [f"c{i % 40}" for i in range(600)],
-        "y": ["yes" if a + (i * 31 % 100 - 50) / 400 > 0.7 else "no" for i, (a, _) in enumerate(SPREAD)],
+        "y": _classes(FIRST + NOISE * 0.25, 0.7),
     }
 )
-SUMS = Table(
-    {
-        "x": [a for a, _ in SPREAD],
-        "z": [b for _, b in SPREAD],
-        "y": ["yes" if a + b + (i * 31 % 100 - 50) / 150 > 1 else "no" for i, (a, b) in enumerate(SPREAD)],
-    }
-)
+SUMS = Table({"x": FIRST.tolist(), "z": SECOND.tolist(), "y": _classes(FIRST + SECOND + NOISE * 2 / 3, 1)})
 
-CONFIRMING_Z = NormalDist().inv_cdf(1 - 0.005 / MAX_CONFIRMED)
-LINEAR_Z = NormalDist().inv_cdf(0.95)
+CONFIRMING_Z = 3.3414789560386255
+"""The normal quantile of 1 - 0.005 / MAX_CONFIRMED."""
+LINEAR_Z = 1.6448536269514715
+"""The normal quantile of 0.95."""
 MAX_BEHIND_LINEAR = 0.005
 
 

@@ -14,7 +14,7 @@ MIN_TOLD = 3.0
 
 CLASSES = ["yes" if i % 3 == 0 else "no" for i in range(200)]
 WAVES = {
-    name: [round(50 + sum((i * step % 101) / 10 for step in steps), 1) for i in range(200)]
+    name: np.round(50 + (np.outer(np.arange(200), steps) % 101).sum(axis=1) / 10, 1).tolist()
     for name, steps in {"a": (37, 53, 71, 89), "b": (41, 59, 73, 97), "c": (43, 61, 79, 83)}.items()
 }
 FAR = Table(

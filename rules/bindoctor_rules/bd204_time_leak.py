@@ -30,16 +30,19 @@ PERIODS = 10
 MIN_ROWS = 20
 
 
+DAYS = [date(2023, 1, 1) + timedelta(days=i * 37 % 400) for i in range(400)]
+PRICES = [(i * 53 % 101) / 7 for i in range(400)]
+
+
 def _german(day: date) -> str:
     return f"{day.day:02}.{day.month:02}.{day.year}"
 
 
 def _sales(rising: bool, written: Callable[[date], str] = date.isoformat, name: str = "sold") -> Table:
-    days = [date(2023, 1, 1) + timedelta(days=i * 37 % 400) for i in range(400)]
     return Table(
         {
-            name: [written(day) for day in days],
-            "price": [(i * 53 % 101) / 7 for i in range(400)],
+            name: [written(day) for day in DAYS],
+            "price": PRICES,
             "y": ["yes" if i * 71 % 400 < (i * 37 % 400 if rising else 200) else "no" for i in range(400)],
         }
     )
@@ -48,7 +51,7 @@ def _sales(rising: bool, written: Callable[[date], str] = date.isoformat, name: 
 YEARS = Table(
     {
         "year": [2015 + i % 8 for i in range(400)],
-        "price": [(i * 53 % 101) / 7 for i in range(400)],
+        "price": PRICES,
         "y": ["yes" if i * 71 % 400 < 60 + 40 * (i % 8) else "no" for i in range(400)],
     }
 )

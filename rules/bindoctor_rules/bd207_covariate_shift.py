@@ -38,6 +38,9 @@ def _cases(start: int, stop: int, older: float = 0.0, heavier: float = 0.0) -> T
     )
 
 
+DRAWN = _cases(0, 300)
+
+
 @rule(
     "BD207",
     severity=Severity.WARNING,
@@ -45,22 +48,22 @@ def _cases(start: int, stop: int, older: float = 0.0, heavier: float = 0.0) -> T
     flags=[
         example(
             "older people",
-            _cases(0, 300),
+            DRAWN,
             Recipe(),
             test=_cases(300, 420, older=25),
             says="1 of 3 columns is spread otherwise in the test part than among the training rows: 'age' (PSI ",
         ),
         example(
             "each column alone is the same",
-            _cases(0, 300),
+            DRAWN,
             Recipe(),
             valid=_cases(300, 420, heavier=1.2),
             says="no single column is spread otherwise in the validation part than among the training rows, but a",
         ),
     ],
     passes=[
-        example("drawn alike", _cases(0, 300), Recipe(), test=_cases(300, 420)),
-        example("too few rows to tell", _cases(0, 300), Recipe(), test=_cases(300, 306, older=10)),
+        example("drawn alike", DRAWN, Recipe(), test=_cases(300, 420)),
+        example("too few rows to tell", DRAWN, Recipe(), test=_cases(300, 306, older=10)),
     ],
 )
 def covariate_shift(

@@ -35,6 +35,7 @@ def _days(drift: float) -> Table:
     )
 
 
+RISING = _days(0.02)
 SORTED = Table(
     {
         "x": [round((i * 37 % 101) / 50 + (3 if i < 300 else 0), 3) for i in range(600)],
@@ -50,14 +51,14 @@ SORTED = Table(
     flags=[
         example(
             "rising demand",
-            _days(0.02),
+            RISING,
             Recipe(),
             says="1 of 2 number columns changes along the file: 'demand' (between blocks of rows lies ",
         ),
     ],
     passes=[
         example("nothing changes", _days(0), Recipe()),
-        example("split in the file's order", _days(0.02), Recipe().edited({"split.shuffle": False})),
+        example("split in the file's order", RISING, Recipe().edited({"split.shuffle": False})),
         example("sorted by class: the class explains it", SORTED, Recipe()),
     ],
 )

@@ -17,16 +17,18 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?|\d{1
 def kind_of(cell: str) -> Kind:
     """Return the kind of a cell; a comma may be the decimal sign."""
     text = cell.strip()
+    if NUMBER.fullmatch(text):
+        return "number"
     if not text or text.lower() in ALWAYS:
         return "missing"
-    if NUMBER.fullmatch(text) or re.fullmatch(COMMA_NUMBER, text):
+    if re.fullmatch(COMMA_NUMBER, text):
         return "number"
     return "date" if DATE.fullmatch(text) else "text"
 
 
 def kind_of_all(cells: Sequence[str]) -> Kind:
     """Return the kind that all cells of a column have, the missing ones aside; "text" when they differ."""
-    kinds = {kind_of(cell) for cell in cells} - {"missing"}
+    kinds = {kind_of(cell) for cell in set(cells)} - {"missing"}
     if len(kinds) > 1:
         return "text"
     return next(iter(kinds), "missing")

@@ -408,8 +408,8 @@ def _score(texts: Sequence[str], delimiter: str) -> tuple[float, float, int]:
     if width < 2:
         return (0.0, 0.0, width)
     cells = [cell for row in same[:100] for cell in row]
-    others = DELIMITERS.replace(delimiter, "")
-    clean = sum(not any(o in cell for o in others) or kind_of(cell) == "number" for cell in cells) / len(cells)
+    others = frozenset(DELIMITERS) - {delimiter}
+    clean = sum(others.isdisjoint(cell) or kind_of(cell) == "number" for cell in cells) / len(cells)
     return (round(len(same) / len(rows), 1), clean, width)
 
 

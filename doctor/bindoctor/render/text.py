@@ -57,11 +57,13 @@ class Indented(msgspec.Struct, frozen=True):
     columns: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines as they fit."""
-        for line in self.text.wrap(console, max(1, options.max_width - self.columns)):
+        """Yield the lines as they fit, as segments: text would be wrapped once more."""
+        lines = self.text.wrap(console, max(1, options.max_width - self.columns))
+        for line in lines:
             line.rstrip()
             line.pad_left(self.columns)
-            yield line
+        # Joined, a line's own style becomes one of its parts', which is what is rendered.
+        yield from Text("\n").join(lines).render(console, end="\n")
 
 
 def indented(text: Text, columns: int) -> Indented:
