@@ -263,7 +263,7 @@ def profile_of(cells: Cells, recipe: Recipe | None = None) -> Profile:
 def test_zero_is_one_part_however_it_is_written() -> None:
     profile = profile_of({"v": ["0", "0.0", "-0", "1", None, "2"] * 10, "y": labels(60)})
     parts = parts_of(profile.columns["v"], profile)
-    values = list(zip(parts.values, parts.absent.tolist(), strict=True))
+    values = [(parts.value(part), absent) for part, absent in enumerate(parts.absent.tolist())]
     assert values[:2] == [(None, True), ("0", True)]
     assert sorted(values[2:]) == [("1", False), ("2", False)]
 

@@ -1,6 +1,6 @@
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import msgspec
@@ -107,7 +107,7 @@ def test_any_split_into_chunks_merged_in_any_order_gives_the_same_profile(
     (chunk,) = select(dataset, Recipe())
     plan = plan_of(part_of(chunk, 0, random.randint(1, len(chunk.rows))), dataset)
     if few:
-        plan = replace(plan, limits=Limits(levels=4, hashes=8, sample=3, octave_bits=3))
+        plan = msgspec.structs.replace(plan, limits=Limits(levels=4, hashes=8, sample=3, octave_bits=3))
     whole = ScanState(plan)
     whole.update(chunk)
     cuts = sorted(random.sample(range(1, len(chunk.rows)), k=random.randint(0, min(6, len(chunk.rows) - 1))))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, overload
 
@@ -189,8 +188,7 @@ class Moments(msgspec.Struct, frozen=True):
     for more than two classes. 0.5 where one class is absent."""
 
 
-@dataclass(frozen=True)
-class ColumnProfile:
+class ColumnProfile(msgspec.Struct, frozen=True):
     """One feature column, under the recipe's missing tokens and casts.
 
     Attributes:
@@ -231,7 +229,7 @@ class ColumnProfile:
     moments: Moments | None
     max_length: int
     shape: Literal["", "date", "uuid"] = ""
-    value_sample: LevelList = field(default_factory=lambda: NO_LEVELS)
+    value_sample: LevelList = msgspec.field(default_factory=lambda: NO_LEVELS)
     distribution: Distribution | None = None
     date_format: str = ""
     dates: int = 0

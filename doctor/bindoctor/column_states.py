@@ -1,6 +1,5 @@
 """The mergeable statistics of one column: counts, levels while there are few, and a sketch with a histogram beyond."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -80,8 +79,7 @@ class ColumnPlan(msgspec.Struct, frozen=True):
         return numbers_in(written).to_numpy()
 
 
-@dataclass(eq=False)
-class ColumnState:
+class ColumnState(msgspec.Struct, eq=False):
     """The running statistics of one column.
 
     States of the same plan that have seen different rows can be merged in any order. ``values`` is None until a
@@ -93,7 +91,7 @@ class ColumnState:
     count: int = 0
     parsed: int = 0
     padded: int = 0
-    missing: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    missing: Counts = msgspec.field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     missing_rows: int = 0
     values: Levels | Sketch | None = None
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -53,8 +54,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A small table in memory, as examples and tests use it: column name to cells (``None`` is missing)."""
 
     cells: Mapping[str, Sequence[object]]

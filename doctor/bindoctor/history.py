@@ -5,17 +5,16 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bindoctor.errors import InputError
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(msgspec.Struct, frozen=True):
     """One epoch: mean losses in nats per row, scores in [0, 1]; ``None`` where nothing was logged."""
 
     epoch: int
@@ -46,8 +45,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """The epochs of one run, in order; ``first_loss`` is the loss before any step, where it is known."""
 
     epochs: tuple[Epoch, ...]
@@ -70,7 +68,10 @@ class History:
         epochs = tuple(
             Epoch(
                 runs[0].epochs[i].epoch,
-                **{f.name: average([getattr(run.epochs[i], f.name) for run in runs]) for f in fields(Epoch)[1:]},
+                **{
+                    name: average([getattr(run.epochs[i], name) for run in runs])
+                    for name in Epoch.__struct_fields__[1:]
+                },
             )
             for i in range(length)
         )
@@ -80,11 +81,11 @@ class History:
     def to_csv(self) -> str:
         """Write one line an epoch, blank where nothing was logged; the first line is a header."""
         out = io.StringIO()
-        writer = csv.DictWriter(out, [f.name for f in fields(Epoch)], lineterminator="\n")
+        writer = csv.DictWriter(out, Epoch.__struct_fields__, lineterminator="\n")
         writer.writeheader()
         if self.first_loss is not None:
-            writer.writerow(asdict(Epoch(0, train_loss=self.first_loss)))
-        writer.writerows(asdict(epoch) for epoch in self.epochs)
+            writer.writerow(msgspec.structs.asdict(Epoch(0, train_loss=self.first_loss)))
+        writer.writerows(msgspec.structs.asdict(epoch) for epoch in self.epochs)
         return out.getvalue()
 
 
@@ -131,7 +132,9 @@ def read_history(path: Path) -> History:
     ]
     if epochs and "epoch" in found and epochs[0].epoch == 0 and epochs[0].valid_loss is None and len(epochs) > 1:
         return History(tuple(epochs[1:]), first_loss=epochs[0].train_loss)
-    return History(tuple(replace(e, epoch=i) if "epoch" not in found else e for i, e in enumerate(epochs)))
+    return History(
+        tuple(msgspec.structs.replace(e, epoch=i) if "epoch" not in found else e for i, e in enumerate(epochs))
+    )
 
 
 def _records(path: Path, text: str) -> list[Mapping[str, Any]]:

@@ -1,6 +1,5 @@
 """Counts of a column's distinct values: all of them while there are few, an even sample of them beyond."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -17,8 +16,7 @@ LOW_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
-@dataclass(frozen=True, eq=False)
-class Levels:
+class Levels(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Distinct values with their counts.
 
     Attributes:

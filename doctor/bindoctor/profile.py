@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import msgspec
@@ -54,8 +53,7 @@ class Correlation(msgspec.Struct, frozen=True):
     r: float
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """A finished scan of the rows that a recipe selects.
 
     What was not asked for is empty: ``columns`` without "cells", ``correlations`` without "correlations",

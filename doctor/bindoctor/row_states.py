@@ -1,6 +1,5 @@
 """The mergeable statistics of whole rows: duplicates and conflicting labels, by 64-bit hashes."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -37,14 +36,13 @@ class RowPart(msgspec.Struct, frozen=True, eq=False):
         return RowPart(identity, features, self.codes[kept], self.rows[kept])
 
 
-@dataclass(eq=False)
-class RowState:
+class RowState(msgspec.Struct, eq=False):
     """Hashes, a class code and a number for each row seen: about 18 bytes a row, up to 2²⁶ rows.
 
     Beyond that only the rows whose hash starts with ``halvings`` zeros are kept.
     """
 
-    parts: list[RowPart] = field(default_factory=list)
+    parts: list[RowPart] = msgspec.field(default_factory=list)
     kept: int = 0
     halvings: int = 0
 

@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,8 +19,7 @@ from bindoctor.recipe import Recipe
 Check = Callable[..., Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(msgspec.Struct, frozen=True):
     """A small situation that a rule must flag, or must pass over.
 
     ``table`` becomes the dataset and, scanned under ``recipe``, the profile, so that a fix's effect on the data shows.

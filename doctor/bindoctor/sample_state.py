@@ -1,7 +1,6 @@
 """An even sample of the rows, the same in whatever order the chunks come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -34,12 +33,11 @@ class SampledRows(msgspec.Struct, frozen=True, eq=False):
         )
 
 
-@dataclass(eq=False)
-class SampleState:
+class SampleState(msgspec.Struct, eq=False):
     """The labelled rows whose numbers have the smallest hashes, at most ``most`` of them once they are needed."""
 
     most: int
-    parts: list[SampledRows] = field(default_factory=list)
+    parts: list[SampledRows] = msgspec.field(default_factory=list)
     limit: int = MAX_HASH
 
     @classmethod

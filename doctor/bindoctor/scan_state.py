@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -33,15 +34,14 @@ MAX_ALL_HASHES = 8 << 20
 UUID = r"^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,128})$"
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What states must agree on to be merged: the columns, the target, and a centre and a scale for each column."""
 
     source: str
     target: str
     positive: str
     columns: tuple[ColumnPlan, ...]
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
     states: frozenset[State] = EVERYTHING
 
     @property

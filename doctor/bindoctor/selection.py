@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 import msgspec
@@ -20,8 +19,7 @@ from bindoctor.recipe import Data, Recipe
 MIN_INDEX_ROWS = 20
 
 
-@dataclass(frozen=True, eq=False)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Some of the selected rows.
 
     Attributes:
@@ -168,7 +166,7 @@ class Selection:
         self._first += len(rows)
         if self._dataset.row_numbers is not None:
             rows = self._dataset.row_numbers[rows]
-        chunk = replace(chunk, rows=rows, indices=self._indices)
+        chunk = msgspec.structs.replace(chunk, rows=rows, indices=self._indices)
         if len(self._unwanted):
             chunk = chunk.keep(~np.isin(chunk.rows, self._unwanted))
         if self._held_out is not None:

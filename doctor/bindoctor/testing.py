@@ -5,6 +5,8 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 
+import msgspec
+
 from bindoctor.compare import compare_parts
 from bindoctor.evidence import Evidence
 from bindoctor.examine import examine
@@ -106,7 +108,7 @@ def _fix_holds(rule: Rule, situation: Example, fix: Fix) -> None:
     assert fixed != situation.recipe, f"{place}: changes nothing"
     loaded = Recipe.from_dict(_reparsed(fixed))
     assert loaded == fixed, f"{place}: does not survive TOML"
-    after = findings_in(rule, replace(situation, recipe=fixed))
+    after = findings_in(rule, msgspec.structs.replace(situation, recipe=fixed))
     offered = [other.edits for other in _fixes(after)]
     assert fix.edits not in offered, f"{place}: still offered after it was applied"
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,14 @@ class RuleChoice(msgspec.Struct, frozen=True):
     extend_select: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(msgspec.Struct, frozen=True):
     """One command's inputs, opened and checked."""
 
     config: Config
     dataset: Dataset
     registry: Registry
     rules: tuple[Rule, ...]
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     ignores: tuple[Ignore, ...] = ()
     foreign: str = ""
     """The data file that the settings here are about, when it is another than the one looked at."""

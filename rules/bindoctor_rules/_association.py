@@ -19,19 +19,26 @@ class Parts:
     """The labelled rows of each of m values of a column, counted by class.
 
     Attributes:
-        values: the values as written; ``None`` is missing, and zero is one value of a number column, however written.
+        written: all values that the scan counted, as written; ``None`` is missing, and zero is one value of a number
+            column, however written.
+        places: where in ``written`` the values are, shape (m,).
         numbers: the values as numbers, NaN where they are none, shape (m,).
         table: rows by value and class, none of them empty, shape (m, classes).
         absent: whether the value stands for "nothing there": missing, zero, or a token such as "?", shape (m,).
     """
 
-    values: Sequence[str | None]
+    written: Sequence[str | None]
+    places: Counts
     numbers: npt.NDArray[np.float64]
     table: Counts
     absent: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def value(self, part: int) -> str | None:
+        """Return a value as written."""
+        return self.written[int(self.places[part])]
 
 
 class Answer(NamedTuple):
@@ -77,8 +84,8 @@ def parts_of(column: ColumnProfile, profile: Profile) -> Parts:
     if column.moments:
         # Zeros have been counted together, as the second part.
         there[2:] &= as_numbers[2:] != 0
-    kept = np.flatnonzero(there).tolist()
-    return Parts([values[part] for part in kept], as_numbers[kept], every[kept], np.array(absent, dtype=np.bool_)[kept])
+    kept = np.flatnonzero(there)
+    return Parts(values, kept, as_numbers[kept], every[kept], np.array(absent, dtype=np.bool_)[kept])
 
 
 def best_answer(parts: Parts, profile: Profile) -> Answer | None:
@@ -94,7 +101,7 @@ def best_answer(parts: Parts, profile: Profile) -> Answer | None:
     # Of two classes, each answers the same question; ask for the positive one.
     part, label = int(which[0]), 1 if len(classes) == 2 else int(which[1])
     return Answer(
-        parts.values[part],
+        parts.value(part),
         bool(parts.absent[part]),
         profile.classes[label],
         bool(inside[part, label] <= errors[part, label]),
@@ -156,7 +163,7 @@ def one_class_side(
     """
     name, total = column.name, np.array(profile.class_counts)
     for part in np.flatnonzero(parts.absent | (len(parts) == 2)).tolist():
-        value, by_class = parts.values[part], parts.table[part]
+        value, by_class = parts.value(part), parts.table[part]
         here = f"without '{name}'" if value is None else f"where '{name}' is '{value}'"
         there = f"with '{name}'" if value is None else f"where '{name}' is not '{value}'"
         for side, words in ((by_class, here), (total - by_class, there)):

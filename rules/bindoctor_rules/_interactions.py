@@ -18,6 +18,9 @@ MAX_OF_A_COLUMN = 3
 MIN_PROMISE = 0.01
 MIN_VALUES = 5
 BINS = 10
+PAIRED = (("product", False), ("difference", False), ("ratio", False), ("ratio", True))
+"""What is made of two columns, and whether the second of them comes first."""
+GROUPED = ("group-mean-ratio", "group-mean-difference")
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -129,8 +132,8 @@ def _mean_key(name: str, by: str) -> str:
 
 
 def _codes(values: Sequence[object]) -> Labels:
-    place: dict[object, int] = {}
-    return np.array([place.setdefault(value, len(place)) for value in values], dtype=np.int64)
+    place = {value: code for code, value in enumerate(dict.fromkeys(values))}
+    return np.array([place[value] for value in values], dtype=np.int64)
 
 
 def _group_means(values: Floats, codes: Labels) -> Floats:
@@ -142,6 +145,8 @@ def _group_means(values: Floats, codes: Labels) -> Floats:
 
 def _filled(values: Floats) -> Floats:
     present = np.isfinite(values)
+    if present.all():
+        return values
     return np.where(present, values, np.median(values[present]) if present.any() else 0.0)
 
 
@@ -167,30 +172,37 @@ def _screened(halves: _Halves, classes: int) -> list[tuple[Derivation, int]]:
     alone, told, _ = _ranked(values, labels, classes)
     found: list[tuple[float, Derivation, int]] = []
     for index, name in enumerate(names):
-        made: list[Floats] = []
-        keys: list[Derivation] = []
-        rivals: list[int] = []
-        for op, swapped in (("product", False), ("difference", False), ("ratio", False), ("ratio", True)):
-            later = range(index + 1, len(names))
-            others = values[index + 1 :]
-            made.append(_applied(op, others, values[index]) if swapped else _applied(op, values[index], others))
-            keys += [Derivation(op, names[at], name) if swapped else Derivation(op, name, names[at]) for at in later]
-            rivals += later
-        for by in halves.groups:
-            mean = halves.numbers.get(_mean_key(name, by))
-            if mean is not None:
-                for op in ("group-mean-ratio", "group-mean-difference"):
-                    made.append(_applied(op, values[index], mean[rows])[None, :])
-                    keys.append(Derivation(op, name, by))
-                    rivals.append(index)
-        if keys:
-            auc, information, label = _ranked(np.vstack(made), labels, classes)
-            better = auc - np.maximum(alone[index], alone[rivals])
-            more = information - np.maximum(told[index], told[rivals])
-            # For two normal classes of equal size, AUC - 1/2 is near the root of the information over two.
-            gain = np.maximum(better, np.sqrt(np.maximum(more, 0.0)) / 2)
-            found += [(float(gain[at]), keys[at], int(label[at])) for at in np.flatnonzero(gain > MIN_PROMISE).tolist()]
+        others, later = values[index + 1 :], names[index + 1 :]
+        grouped = [(op, by) for by in halves.groups if _mean_key(name, by) in halves.numbers for op in GROUPED]
+        made = np.empty((len(PAIRED) * len(later) + len(grouped), len(rows)), dtype=np.float32)
+        with np.errstate(over="ignore"):
+            for place, (op, swapped) in enumerate(PAIRED):
+                pair = (others, values[index]) if swapped else (values[index], others)
+                made[place * len(later) : (place + 1) * len(later)] = _applied(op, *pair)
+            for place, (op, by) in enumerate(grouped, len(PAIRED) * len(later)):
+                made[place] = _applied(op, values[index], halves.numbers[_mean_key(name, by)][rows])
+        if not len(made):
+            continue
+        rivals = [*range(index + 1, len(names))] * len(PAIRED) + [index] * len(grouped)
+        auc, information, label = _ranked(made, labels, classes)
+        better = auc - np.maximum(alone[index], alone[rivals])
+        more = information - np.maximum(told[index], told[rivals])
+        # For two normal classes of equal size, AUC - 1/2 is near the root of the information over two.
+        gain = np.maximum(better, np.sqrt(np.maximum(more, 0.0)) / 2)
+        found += [
+            (float(gain[at]), _named(name, later, grouped, at), int(label[at]))
+            for at in np.flatnonzero(gain > MIN_PROMISE).tolist()
+        ]
     return _diverse(found)
+
+
+def _named(name: str, later: Sequence[str], grouped: Sequence[tuple[str, str]], at: int) -> Derivation:
+    """Return what stands at a place among those made of one column: each pair of ``PAIRED``, then the grouped ones."""
+    if at >= len(PAIRED) * len(later):
+        op, by = grouped[at - len(PAIRED) * len(later)]
+        return Derivation(op, name, by)
+    (op, swapped), other = PAIRED[at // len(later)], later[at % len(later)]
+    return Derivation(op, other, name) if swapped else Derivation(op, name, other)
 
 
 def _diverse(found: list[tuple[float, Derivation, int]]) -> list[tuple[Derivation, int]]:
@@ -206,13 +218,13 @@ def _diverse(found: list[tuple[float, Derivation, int]]) -> list[tuple[Derivatio
     return kept
 
 
-def _ranked(values: Floats, labels: Labels, classes: int) -> tuple[Floats, Floats, Labels]:
+def _ranked(values: Floats | npt.NDArray[np.float32], labels: Labels, classes: int) -> tuple[Floats, Floats, Labels]:
     """Return each row of values' largest one-vs-rest AUC, its mutual information with the classes, and that class.
 
     Rows are in random order, so that ties, which are broken by place, favour no class.
     """
     with np.errstate(over="ignore"):
-        order = np.argsort(values.astype(np.float32), axis=1)
+        order = np.argsort(values.astype(np.float32, copy=False), axis=1)
     rows = len(labels)
     count = np.bincount(labels, minlength=classes)
     asked = [1] if classes == 2 else [label for label in range(classes) if count[label] >= MIN_VALUES]

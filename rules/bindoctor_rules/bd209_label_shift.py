@@ -31,9 +31,9 @@ from bindoctor import Aim, Finding, Fix, Parts, Profile, Recipe, Severity, Where
         example("too few rows to tell", counts(no=900, yes=100), Recipe(), test=counts(no=8, yes=2)),
         example(
             "many rows tell a difference that does not matter",
-            counts(no=70000, yes=30000),
+            counts(no=21000, yes=9000),
             Recipe(),
-            test=counts(no=20400, yes=9600),
+            test=counts(no=6800, yes=3200),
         ),
     ],
 )

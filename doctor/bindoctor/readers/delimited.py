@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
 
+import msgspec
 import polars as pl
 
 from bindoctor.dataset import Piece
@@ -23,8 +24,7 @@ WIDE_ROW_BYTES = 16 << 10
 WIDE_BLOCK_ROWS = 1024
 
 
-@dataclass
-class Notes:
+class Notes(msgspec.Struct):
     """What the pieces of a source have come across; by their offsets, so that reading again adds nothing.
 
     Attributes:
@@ -33,9 +33,9 @@ class Notes:
         bad: for an offset and a cause, how many rows were left out, and the byte where the first of them starts.
     """
 
-    foreign: dict[int, int] = field(default_factory=dict)
-    international: set[int] = field(default_factory=set)
-    bad: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    foreign: dict[int, int] = msgspec.field(default_factory=dict)
+    international: set[int] = msgspec.field(default_factory=set)
+    bad: dict[tuple[int, str], tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NoReturn
 
 import msgspec
@@ -110,8 +109,7 @@ def sniff(
     return sniffer.layout(delimiter, mark)
 
 
-@dataclass
-class _Sniffer:
+class _Sniffer(msgspec.Struct):
     """What is known so far of one file's layout."""
 
     stream: ByteStream
