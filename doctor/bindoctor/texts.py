@@ -40,6 +40,8 @@ class TextFacts(msgspec.Struct, frozen=True):
         if not len(levels.keys):
             return cls()
         at = np.flatnonzero(~np.isfinite(levels.numbers))
+        if not len(at):
+            return cls()
         return cls._of(taken(levels.texts, at), levels.counts.sum(axis=0)[at], levels.first_rows[at])
 
     @classmethod
