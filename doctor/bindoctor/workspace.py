@@ -11,7 +11,6 @@ import msgspec
 from bindoctor.audit import Ignore
 from bindoctor.baseline import FILE_NAME as BASELINE_NAME
 from bindoctor.baseline import Baseline, read_baseline
-from bindoctor.compare import compare_parts, no_features
 from bindoctor.config import (
     FILE_NAME,
     Config,
@@ -103,6 +102,11 @@ class Workspace(msgspec.Struct, frozen=True):
         profile = scan(self.dataset, recipe, states)
         if len(profile.classes) > 2 and not self.config.sets_loss:
             recipe = recipe.edited({"loss.kind": "cross-entropy"})
+        if self.dataset.valid is None and self.dataset.test is None:
+            return Evidence(self.dataset, profile, recipe)
+        # Imported here, as most checks have no parts to compare.
+        from bindoctor.compare import compare_parts
+
         return Evidence(self.dataset, profile, recipe, parts=compare_parts(self.dataset, recipe, profile))
 
     @property
@@ -251,6 +255,8 @@ def _open_part(dataset: Dataset, name: str, path: str, data: DataSettings, recip
     """Open validation or test rows, which have the features of the data; settings lie in the current folder."""
     if not path:
         return None
+    from bindoctor.compare import no_features
+
     return part_of(dataset.source, open_source(path, read_options(data)), name, no_features(dataset, recipe))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bindoctor.dataset import Source
 from bindoctor.errors import InputError
-from bindoctor.readers.columnar import arrow_source, parquet_source
 from bindoctor.readers.delimited import DelimitedSource
 from bindoctor.readers.encodings import BYTE_ORDER_MARK, codec, marked, wide
 from bindoctor.readers.options import ReadOptions
@@ -59,8 +58,12 @@ def open_file(path: Path, options: ReadOptions, *, name: str = "", first: Source
         if magic.startswith(begin):
             raise InputError(f"{name}: is {what}, which is not read; save the table as CSV or Parquet.")
     if magic.startswith(b"PAR1"):
+        from bindoctor.readers.columnar import parquet_source
+
         return parquet_source(path, name)
     if magic.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        from bindoctor.readers.columnar import arrow_source
+
         return arrow_source(path, name, stream=not magic.startswith(b"ARROW1"))
     if magic.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _spreadsheet(path, name, options)
