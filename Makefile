@@ -10,6 +10,7 @@ LOAN := universal_bank.csv
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m compileall -q doctor rules # pip compiles no editable sources, nor does a Python that may not write
 	touch $@
 
 # The exit status of check is 1 here, as it should be: the data has faults.
