@@ -1,6 +1,7 @@
 """Thresholds and calibrators are fitted on rows the model did not see, and never on the row they answer."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -9,14 +10,24 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import logit
+from scipy.special import expit, logit
+from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import TunedThresholdClassifierCV
 
 from bindoctor import InputError, Predictions, Recipe, Rows, scores
 from bindoctor.decide import Decision, cross_decided, fit_calibrator, fit_decision, needs_fitting, tune_threshold
 from bindoctor.final import train_final
 from bindoctor.recipe import Decide
 
-TUNED_FOR = ("mcc", "f1", "balanced-accuracy", "accuracy")
+TUNED_FOR: Mapping[str, Decide] = {
+    "mcc": Decide(tune_for="mcc"),
+    "f1": Decide(tune_for="f1"),
+    "balanced-accuracy": Decide(tune_for="balanced-accuracy"),
+    "accuracy": Decide(tune_for="accuracy"),
+    "cost": Decide(cost={"fp": 1, "fn": 20}),
+}
+COSTLY = Decide(cost={"fp": 1, "fn": 20})
 KINDS: tuple[Literal["temperature", "platt", "isotonic"], ...] = ("temperature", "platt", "isotonic")
 
 
@@ -48,26 +59,28 @@ def binary_predictions(positive: list[float], truth: list[int], fold: list[int] 
 
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=2, max_size=40),
-    st.sampled_from(TUNED_FOR),
+    st.sampled_from(list(TUNED_FOR)),
 )
 @settings(deadline=None)
 def test_no_threshold_scores_better_than_the_tuned_one(cases: list[tuple[int, int]], tune_for: str) -> None:
     positive = [p / 20 for p, _ in cases]
     predictions = binary_predictions(positive, [y for _, y in cases])
-    tuned = tune_threshold(predictions.truth, predictions.positive, tune_for)
+    tuned = tune_threshold(predictions.truth, predictions.positive, TUNED_FOR[tune_for])
     assert 0 <= tuned <= 1
+    predictions = replace(predictions, costs=TUNED_FOR[tune_for].costs)
     best = scores.measure(tune_for, replace(predictions, threshold=tuned))
     for threshold in np.arange(0, 1.0001, 0.025):
-        assert scores.measure(tune_for, replace(predictions, threshold=float(threshold))) <= best + 1e-12
+        other = scores.measure(tune_for, replace(predictions, threshold=float(threshold)))
+        assert scores.gain(tune_for, best, other) <= 1e-12
 
 
 def test_a_threshold_lies_half_way_between_neighbours() -> None:
-    assert tune_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.4, 0.9]), "mcc") == pytest.approx(0.3)
+    assert tune_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.4, 0.9]), Decide()) == pytest.approx(0.3)
 
 
 def test_of_equally_good_thresholds_the_nearest_to_a_half_is_taken() -> None:
     truth, positive = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.5, 0.7])
-    assert tune_threshold(truth, positive, "accuracy") == pytest.approx(0.6)
+    assert tune_threshold(truth, positive, TUNED_FOR["accuracy"]) == pytest.approx(0.6)
 
 
 def test_a_rare_class_gets_a_threshold_below_a_half() -> None:
@@ -75,7 +88,7 @@ def test_a_rare_class_gets_a_threshold_below_a_half() -> None:
     positive = random.beta(1, 9, 3000)
     truth = (random.random(3000) < positive).astype(int)
     for tune_for in ("mcc", "f1", "balanced-accuracy"):
-        assert tune_threshold(truth, positive, tune_for) < 0.35
+        assert tune_threshold(truth, positive, TUNED_FOR[tune_for]) < 0.35
 
 
 # Calibrators
@@ -229,6 +242,111 @@ def test_three_classes_are_calibrated_but_have_no_threshold() -> None:
     assert np.array_equal(calibrated.decision, calibrated.probability.argmax(axis=1))
     with pytest.raises(InputError, match=r"recipe\.decide\.threshold 'tuned' fits two classes, but the target has 3"):
         cross_decided(predictions, Decide(threshold="tuned"))
+
+
+# Costs of errors
+
+
+def honest(n: int = 6000, *, factor: float = 1.0, seed: int = 0) -> Predictions:
+    """Answers with a tenth of positives over five folds, honest where ``factor`` is 1."""
+    random = np.random.default_rng(seed)
+    share = random.beta(1, 9, n)
+    truth = (random.random(n) < share).astype(np.int64)
+    claimed = expit(factor * logit(share))
+    return Predictions(("no", "yes"), truth, np.column_stack([1 - claimed, claimed]), np.arange(n), np.arange(n) % 5)
+
+
+def test_a_cost_matrix_moves_the_threshold() -> None:
+    decided = cross_decided(honest(), COSTLY)
+    assert decided.costs == (1, 20)
+    assert 0.02 < decided.threshold < 0.1
+    assert fit_decision(honest(), COSTLY).threshold == decided.threshold
+
+
+@pytest.mark.parametrize(("fp", "fn"), [(1, 20), (1, 1), (5, 1), (0.5, 2.5)])
+def test_the_bayes_threshold_is_what_false_positives_cost_of_both_errors(fp: float, fn: float) -> None:
+    decided = cross_decided(honest(), Decide(cost={"fp": fp, "fn": fn}, threshold="bayes"))
+    assert decided.threshold == pytest.approx(fp / (fp + fn))
+    assert np.array_equal(decided.decision, decided.positive >= fp / (fp + fn))
+
+
+def test_on_honest_probabilities_tuning_and_bayes_cost_about_the_same_and_half_costs_more() -> None:
+    tuned, bayes, half = (
+        scores.measure("cost", cross_decided(honest(), Decide(cost=dict(COSTLY.cost), threshold=threshold)))
+        for threshold in ("tuned", "bayes", 0.5)
+    )
+    assert tuned == pytest.approx(bayes, rel=0.05)
+    assert half > 1.8 * bayes
+
+
+def test_on_dishonest_probabilities_a_tuned_threshold_is_cheaper_than_bayes() -> None:
+    for factor in (3.0, 0.3):
+        claimed = honest(factor=factor)
+        tuned, bayes = (
+            scores.measure("cost", cross_decided(claimed, Decide(cost=dict(COSTLY.cost), threshold=threshold)))
+            for threshold in ("tuned", "bayes")
+        )
+        assert tuned < 0.9 * bayes
+
+
+def test_bayes_on_calibrated_probabilities_is_as_cheap_as_tuning() -> None:
+    claimed = honest(factor=3.0)
+    bayes = Decide(cost=dict(COSTLY.cost), threshold="bayes", calibrate="temperature")
+    cost = scores.measure("cost", cross_decided(claimed, bayes))
+    assert cost == pytest.approx(scores.measure("cost", cross_decided(claimed, COSTLY)), rel=0.05)
+
+
+def test_the_mean_cost_counts_each_error_at_its_price() -> None:
+    predictions = binary_predictions([0.9, 0.8, 0.1, 0.2, 0.7], [1, 0, 1, 0, 1])
+    assert scores.measure("cost", replace(predictions, costs=(3.0, 10.0))) == pytest.approx((3 + 10) / 5)
+    with pytest.raises(InputError, match=r"set recipe\.decide\.cost"):
+        scores.measure("cost", predictions)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=2, max_size=40),
+    st.floats(0, 100),
+    st.floats(0.01, 100),
+)
+@settings(deadline=None)
+def test_a_unit_of_money_changes_no_threshold(cases: list[tuple[int, int]], fp: float, fn: float) -> None:
+    truth, positive = np.array([y for _, y in cases]), np.array([p / 20 for p, _ in cases])
+    in_euros, in_cents = (
+        tune_threshold(truth, positive, Decide(cost={"fp": unit * fp, "fn": unit * fn})) for unit in (1, 128)
+    )
+    assert in_euros == in_cents
+
+
+def test_a_tuned_threshold_lies_where_scikit_learn_puts_it() -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(800, 3))
+    y = (random.random(800) < expit(x[:, 0] - 2)).astype(int)
+    scorer = metrics.make_scorer(lambda t, p: -(((t == 0) & (p == 1)).sum() + 20 * ((t == 1) & (p == 0)).sum()))
+    model = LogisticRegression().fit(x, y)
+    theirs = TunedThresholdClassifierCV(model, scoring=scorer, cv="prefit", refit=False, thresholds=2000).fit(x, y)
+    ours = tune_threshold(y, model.predict_proba(x)[:, 1], COSTLY)
+    costs = [
+        scores.mean_cost(scores.confusion(y, (model.predict_proba(x)[:, 1] >= cut).astype(int), 2), (1, 20))
+        for cut in (ours, theirs.best_threshold_)
+    ]
+    assert costs[0] <= costs[1] + 1e-12
+    assert ours == pytest.approx(theirs.best_threshold_, abs=0.02)
+
+
+@pytest.mark.parametrize("threshold", [0.5, "auto", "tuned", "bayes"])
+def test_three_classes_have_no_cost_of_false_positives(threshold: object) -> None:
+    decide = Recipe().edited({"decide.cost": {"fp": 1, "fn": 2}, "decide.threshold": threshold}).decide
+    with pytest.raises(InputError, match=r"recipe\.decide\.cost fits two classes, but the target has 3"):
+        cross_decided(overconfident(classes=3), decide)
+
+
+def test_the_final_model_is_tuned_for_what_errors_cost() -> None:
+    rows = final_rows()
+    recipe = Recipe().edited({"train.epochs": 10, "decide.cost": {"fp": 1, "fn": 20}, "split.folds": 3})
+    model = train_final(recipe, rows, seed=0)
+    assert model.decision.threshold < 0.3
+    answers_yes = 1 - rows.labels.mean()
+    assert scores.measure("cost", model.predictions(rows)) < answers_yes < 20 * rows.labels.mean()
 
 
 # The final model

@@ -25,7 +25,8 @@ EDITS = st.fixed_dictionaries(
         "model.hidden": st.lists(st.integers(1, 512), max_size=4),
         "loss.class-weight": st.one_of(st.sampled_from(["none", "balanced"]), st.floats(0.1, 100)),
         "optimizer.learning-rate": st.floats(1e-6, 1),
-        "decide.threshold": st.one_of(st.just("tuned"), st.floats(0, 1)),
+        "decide.threshold": st.one_of(st.sampled_from(["auto", "tuned"]), st.floats(0, 1)),
+        "decide.cost": st.fixed_dictionaries({"fp": st.floats(0, 1e6), "fn": st.floats(0.01, 1e6)}),
         "data.limits": st.dictionaries(
             NAMES,
             st.tuples(
@@ -157,6 +158,14 @@ def test_a_plus_extends_a_list_without_repeating() -> None:
         ({"features": {"dates": {"day": {"format": "%Y-%m-%y"}}}}, "must hold a year (%Y, %y), a month"),
         ({"features": {"dates": {"day": {"format": "%Y-%m-%d %S"}}}}, "must hold a year (%Y, %y), a month"),
         ({"features": {"dates": {"day": {"parts": []}}}}, "recipe.features.dates[...].parts"),
+        ({"decide": {"cost": {"fp": 1}}}, "'recipe.decide': cost must be of the form { fp = 1, fn = 20 }"),
+        ({"decide": {"cost": {"fp": 0, "fn": 0}}}, "finite and not both 0"),
+        ({"decide": {"cost": {"fp": 1, "fn": math.inf}}}, "finite and not both 0"),
+        ({"decide": {"cost": {"fp": 1, "fn": -1}}}, "recipe.decide.cost"),
+        ({"decide": {"cost": {"fp": 1, "fn": math.nan}}}, "recipe.decide"),
+        ({"decide": {"cost": {"tp": 1, "fn": 2}}}, "cost must be of the form"),
+        ({"decide": {"threshold": "bayes"}}, "threshold 'bayes' needs to know what errors cost"),
+        ({"decide": {"score": "cost"}}, "score 'cost' needs to know what errors cost"),
     ],
 )
 def test_a_wrong_setting_is_named_by_its_key_path(values: dict[str, object], names: str) -> None:

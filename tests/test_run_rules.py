@@ -466,6 +466,21 @@ def test_a_threshold_is_poor_only_when_a_better_one_is_found_on_other_rows(name:
         assert scores.measure(name, better) > finding.measured["now"] + 0.02
 
 
+@pytest.mark.parametrize(("fp", "fn", "between"), [(1, 20, (0, 0.15)), (20, 1, (0.6, 1)), (1, 1, None)])
+def test_a_threshold_is_poor_where_another_one_costs_less(
+    fp: float, fn: float, between: tuple[float, float] | None
+) -> None:
+    recipe = Recipe().edited({"decide.cost": {"fp": fp, "fn": fn}, "decide.threshold": 0.5})
+    generator = np.random.default_rng(0)
+    positive = 1 / (1 + np.exp(-generator.normal(-2.5, 1.2, 5000)))
+    found = ask("BD603", predicted((generator.random(5000) < positive).astype(np.int64), positive, recipe=recipe))
+    assert bool(found) == bool(between)
+    for finding in found:
+        assert finding.measured["tuned"] < 0.98 * finding.measured["now"]
+        assert between is not None
+        assert between[0] < finding.measured["threshold"] < between[1]
+
+
 def test_chance_alone_seldom_makes_a_threshold_poor() -> None:
     recipe = Recipe().edited({"decide.tune-for": "balanced-accuracy"})
     flagged = 0

@@ -3,6 +3,7 @@
 import ast
 import csv
 import gzip
+import json
 import math
 import os
 import random
@@ -143,6 +144,20 @@ CASES = {
             "decide.calibrate": "isotonic",
             "decide.threshold": "tuned",
             "decide.tune-for": "f1",
+            "split.folds": 2,
+        },
+    ),
+    "errors that cost differently": Case(
+        "small_loan.csv", LOAN, {**SCALED, "decide.cost": {"fp": 1, "fn": 20}, "split.folds": 2}
+    ),
+    "the Bayes threshold on calibrated answers": Case(
+        "small_loan.csv",
+        LOAN,
+        {
+            **SCALED,
+            "decide.cost": {"fp": 0.5, "fn": 4},
+            "decide.threshold": "bayes",
+            "decide.calibrate": "platt",
             "split.folds": 2,
         },
     ),
@@ -534,6 +549,7 @@ def test_the_commands_train_predict_and_script_agree(cli: Cli, tmp_path: Path, s
     (tmp_path / "bindoctor.toml").write_text(
         f'[data]\npath = "loan.csv"\ntarget = "{LOAN}"\n'
         '[recipe.features]\nscale = "standard"\n[recipe.train]\nepochs = 3\n'
+        "[recipe.decide]\ncost = { fp = 1, fn = 20 }\n"
     )
     for command in (["train"], ["predict", "bindoctor-out", "loan.csv", "--output-file", "predicted.csv"]):
         assert cli(*command).returncode == 0
@@ -545,6 +561,11 @@ def test_the_commands_train_predict_and_script_agree(cli: Cli, tmp_path: Path, s
     np.testing.assert_array_equal(predicted[0], written[0])
     np.testing.assert_allclose(predicted[1], written[1], rtol=0, atol=1e-5)
     assert predicted[2] == written[2]
+    scores = json.loads((tmp_path / "bindoctor-out" / "metrics.json").read_text())["held_back"]
+    model = json.loads((tmp_path / "bindoctor-out" / "model" / "model.json").read_text())
+    assert scores["cost"] < 0.9
+    assert model["recipe"]["decide"]["cost"] == {"fp": 1, "fn": 20}
+    assert model["decision"]["threshold"] < 0.4
 
 
 def test_the_naive_script_imports_no_scikit_learn(folder: Path) -> None:
@@ -564,7 +585,7 @@ def test_a_script_follows_only_the_recipe(folder: Path) -> None:
         assert ("imblearn" in text) == (recipe.resample.method != "none")
         assert ("PATIENCE" in text) == (recipe.train.patience > 0)
         assert ("Dropout" in text) == (recipe.model.dropout > 0)
-        assert ("FOLDS" in text) == (recipe.decide.threshold == "tuned" or recipe.decide.calibrate != "none")
+        assert ("FOLDS" in text) == (recipe.decide.cut == "tuned" or recipe.decide.calibrate != "none")
         assert ("drop_duplicates" in text or "duplicated" in text) == recipe.data.deduplicate
         assert "bindoctor" not in imported(text)
 
@@ -727,6 +748,7 @@ def test_the_same_recipe_renders_to_the_same_script(folder: Path) -> None:
         ("kind", {**KINDS, "loss.kind": "bce"}, "'bce'"),
         ("kind", {**KINDS, "loss.class-weight": 3.0}, "class-weight"),
         ("kind", {**KINDS, "decide.threshold": "tuned"}, "threshold"),
+        ("kind", {**KINDS, "decide.cost": {"fp": 1, "fn": 2}}, "cost fits two classes"),
         ("y", {**PEOPLE, "data.drop": ["city", "job", "kind", *UNUSED], "resample.method": "smotenc"}, "smotenc"),
         ("y", {**PEOPLE, "decide.calibrate": "platt", "split.folds": 200}, "fewer than the 200 folds"),
     ],

@@ -145,6 +145,21 @@ def test_a_tuned_threshold_is_judged_by_the_score_it_is_tuned_for() -> None:
     assert trial.score == "mcc"
 
 
+def test_where_costs_are_known_a_threshold_is_judged_by_what_it_costs() -> None:
+    costs = {"features.scale": "standard", "decide.cost": {"fp": 1, "fn": 20}, "decide.threshold": 0.5}
+    fixes = [Fix(name, {"decide.threshold": name}) for name in ("tuned", "bayes")]
+    data = dataset(learnable(900, positives=0.1))
+    done = treat(evidence_on(data, QUICK.edited(costs)), offering(*fixes), repeats=3)
+    trials = [trial for trial in done.trials if trial.title in ("tuned", "bayes")]
+    assert [trial.score for trial in trials] == ["cost", "cost"]
+    assert [trial.status for trial in trials] == ["improved", "improved"]
+    assert done.status == "verified", done.why
+    assert done.score == "cost"
+    assert done.after["cost"] < done.before["cost"]
+    assert done.class_shares["cost"] == pytest.approx(0.9, abs=0.05)  # answering the positive class always
+    assert "cost" not in treat(evidence_on(data, QUICK), offering(), repeats=1).after
+
+
 def test_a_baseline_that_collapses_is_scored_as_the_constant_answer() -> None:
     cells = learnable(300, signal=0.0, scale=1)
     dead = QUICK.edited({"optimizer.learning-rate": 1e-12, "model.hidden": (), "optimizer.l1": 0.0})

@@ -15,6 +15,11 @@ from bindoctor.recipe import Decide, Recipe
 REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
 
 
+def reported(predictions: Predictions) -> tuple[str, ...]:
+    """Return the scores that are reported of some predictions: the mean cost a row, too, where costs are known."""
+    return REPORTED if predictions.costs is None else (*REPORTED, "cost")
+
+
 @dataclass(frozen=True, eq=False)
 class RepeatRun:
     """One recipe over the folds of one repeat: raw out-of-fold predictions, the mean curve, and why folds failed."""
@@ -69,7 +74,12 @@ def score_folds(raw: Predictions, decide: Decide) -> FoldScores:
     """Return every reported score of each fold, answered by what was fitted on the other folds."""
     decided = cross_decided(raw, decide)
     parts = [decided.take(np.flatnonzero(raw.fold == number)) for number in np.unique(raw.fold)]
-    return {name: np.array([scores.measure(name, part) for part in parts]) for name in REPORTED}
+    return {name: np.array([scores.measure(name, part) for part in parts]) for name in reported(decided)}
+
+
+def cheapest_constant(decide: Decide) -> Decide:
+    """Return how class shares are answered: by the likelier class, where costs are known by the cheaper one."""
+    return Decide(cost=decide.cost, threshold="bayes") if decide.cost else Decide()
 
 
 def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -81,4 +91,4 @@ def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.flo
 
 def mean_scores(attempt: Attempt) -> Mapping[str, float]:
     """Return each reported score's mean over the folds of the first repeat, which every setup has run."""
-    return {name: float(np.nanmean(scored[name])) for scored in attempt.scored[:1] for name in REPORTED}
+    return {name: float(np.nanmean(by_fold)) for scored in attempt.scored[:1] for name, by_fold in scored.items()}

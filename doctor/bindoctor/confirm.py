@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bindoctor import scores
-from bindoctor.attempt import REPORTED
+from bindoctor.attempt import cheapest_constant, reported
 from bindoctor.dataset import Rows
+from bindoctor.decide import cross_decided
 from bindoctor.final import train_final
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Recipe
@@ -66,7 +67,7 @@ def confirm(
         seed: of both trainings and of the bootstrap.
     """
     shares = constant_probability(work.labels, len(work.classes), len(locked))
-    constant = _predictions(locked, shares)
+    constant = cross_decided(_predictions(locked, shares), cheapest_constant(baseline.decide))
     try:
         before = _trained(baseline, work, locked, seed)
     except TrainingFailed:
@@ -91,7 +92,7 @@ def confirm(
 
 def summary(predictions: Predictions) -> Mapping[str, float]:
     """Return every reported score of some predictions."""
-    return {name: scores.measure(name, predictions) for name in REPORTED}
+    return {name: scores.measure(name, predictions) for name in reported(predictions)}
 
 
 def _trained(recipe: Recipe, work: Rows, locked: Rows, seed: int) -> Predictions:

@@ -195,7 +195,7 @@ class Course:
         """Judge calibration by log loss and a threshold by the score it is tuned for: no other score sees them."""
         if slot == "calibration":
             return "log-loss"
-        return recipe.decide.tune_for if slot == "threshold" else self._primary
+        return recipe.decide.tuned_for if slot == "threshold" else self._primary
 
     def _concluded(self, raced: Sequence[Raced], current: Attempt, score: str) -> tuple[tuple[Trial, ...], int | None]:
         """Hold what looks improved against doing nothing and against more rows, the best first, until one stands.

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from bindoctor.errors import InputError
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide
-from bindoctor.scores import DECISION_SCORES, MIN_PROBABILITY
+from bindoctor.scores import MIN_PROBABILITY, tuning_score
 
 Classes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -125,8 +125,8 @@ def fit_calibrator(
     return Isotonic(tuple(points for points, _ in steps), tuple(share for _, share in steps))
 
 
-def tune_threshold(truth: Classes, positive: Floats, tune_for: str) -> float:
-    """Return the threshold at which answers score best on these rows.
+def tune_threshold(truth: Classes, positive: Floats, decide: Decide) -> float:
+    """Return the threshold at which answers score best, or cost least, on these rows.
 
     Thresholds are tried half-way between neighbouring probabilities, below the lowest and above the highest; of equally
     good ones the nearest to 0.5 is taken.
@@ -134,7 +134,7 @@ def tune_threshold(truth: Classes, positive: Floats, tune_for: str) -> float:
     Args:
         truth: class indices 0 and 1, shape (n,).
         positive: the positive class's probability, shape (n,).
-        tune_for: a score of decisions: "mcc", "f1", "balanced-accuracy" or "accuracy".
+        decide: what it is tuned for.
     """
     levels, level = np.unique(positive, return_inverse=True)
     edges = np.concatenate([[0.0], levels, [1.0]])
@@ -142,7 +142,7 @@ def tune_threshold(truth: Classes, positive: Floats, tune_for: str) -> float:
     rows = np.array([np.bincount(level[truth == k], minlength=len(levels)) for k in (0, 1)])
     below = np.concatenate([np.zeros((2, 1)), np.cumsum(rows, axis=1)], axis=1)
     tables = np.stack([below, below[:, -1:] - below], axis=-1).transpose(1, 0, 2)
-    score = DECISION_SCORES[tune_for](tables)
+    score = tuning_score(decide)(tables)
     # Where the highest probability is 1, no threshold answers "negative" to it, whatever such a table would score.
     possible = thresholds > np.append(-1.0, levels)
     best = thresholds[possible & (score >= score[possible].max() - 1e-12)]
@@ -153,9 +153,9 @@ def fit_decision(predictions: Predictions, decide: Decide) -> Decision:
     """Fit the recipe's calibrator and threshold on all out-of-fold predictions, for the final model.
 
     Raises:
-        InputError: a threshold is to be tuned for more than two classes.
+        InputError: the recipe tunes a threshold or knows costs, and there are more than two classes.
     """
-    _check(predictions, decide)
+    require_two_classes(decide, len(predictions.classes))
     return _fit(predictions.truth, predictions.probability, decide)
 
 
@@ -170,11 +170,12 @@ def cross_decided(predictions: Predictions, decide: Decide) -> Predictions:
         ``fit_decision`` gives the final model.
 
     Raises:
-        InputError: a threshold is to be tuned for more than two classes.
+        InputError: the recipe tunes a threshold or knows costs, and there are more than two classes.
     """
-    _check(predictions, decide)
+    require_two_classes(decide, len(predictions.classes))
+    predictions = replace(predictions, costs=decide.costs)
     if not needs_fitting(decide):
-        return replace(predictions, threshold=float(decide.threshold), decided=None)
+        return replace(predictions, threshold=decide.fixed_threshold, decided=None)
     folds = predictions.fold
     if len(np.unique(folds)) == 1:
         folds = _halves(predictions.truth)
@@ -190,26 +191,30 @@ def cross_decided(predictions: Predictions, decide: Decide) -> Predictions:
     return replace(predictions, probability=probability, threshold=final.threshold, decided=decided)
 
 
+def require_two_classes(decide: Decide, classes: int) -> None:
+    """Refuse a tuned threshold and costs for more classes than they fit.
+
+    Raises:
+        InputError: there are more than two classes.
+    """
+    setting = "cost" if decide.cost else "threshold 'tuned'" if decide.cut == "tuned" else ""
+    if setting and classes != 2:
+        raise InputError(
+            f"recipe.decide.{setting} fits two classes, but the target has {classes}; remove it: the likeliest class "
+            "is answered."
+        )
+
+
 def needs_fitting(decide: Decide) -> bool:
     """Tell whether the recipe's threshold or calibrator is learned from out-of-fold predictions."""
-    return decide.threshold == "tuned" or decide.calibrate != "none"
+    return decide.cut == "tuned" or decide.calibrate != "none"
 
 
 def _fit(truth: Classes, probability: Floats, decide: Decide) -> Decision:
     calibrator = fit_calibrator(decide.calibrate, truth, probability)
-    if decide.threshold != "tuned":
-        return Decision(float(decide.threshold), calibrator)
-    if len(np.unique(truth)) < 2:
-        return Decision(0.5, calibrator)
-    return Decision(tune_threshold(truth, calibrator.apply(probability)[:, 1], decide.tune_for), calibrator)
-
-
-def _check(predictions: Predictions, decide: Decide) -> None:
-    if decide.threshold == "tuned" and not predictions.binary:
-        raise InputError(
-            f"recipe.decide.threshold 'tuned' fits two classes, but the target has {len(predictions.classes)}; "
-            "remove it: the likeliest class is answered."
-        )
+    if decide.cut != "tuned" or len(np.unique(truth)) < 2:
+        return Decision(decide.fixed_threshold, calibrator)
+    return Decision(tune_threshold(truth, calibrator.apply(probability)[:, 1], decide), calibrator)
 
 
 def _halves(truth: Classes) -> Classes:

@@ -1,7 +1,7 @@
 """The model that a user keeps: trained on all rows, with its threshold and calibrator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from bindoctor.dataset import Rows
-from bindoctor.decide import Decision, fit_decision, needs_fitting
+from bindoctor.decide import Decision, fit_decision, needs_fitting, require_two_classes
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.predictions import Predictions
@@ -58,7 +58,8 @@ class FinalModel:
         """Return the model's answers beside the truth, for rows it was not trained on."""
         fold = np.zeros(len(rows), dtype=np.int64)
         probability = self.predict(rows.features)
-        return Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
+        answered = Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
+        return replace(answered, costs=self.fitted.recipe.decide.costs)
 
 
 def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) -> FinalModel:
@@ -78,9 +79,10 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
         TrainingFailed: training collapsed.
     """
     rows = training_rows(rows)
+    require_two_classes(recipe.decide, len(rows.classes))
     decision = Decision(recipe.decide.fixed_threshold)
     if needs_fitting(recipe.decide):
-        raw = recipe.edited({"decide.threshold": Decide().threshold, "decide.calibrate": "none"})
+        raw = msgspec.structs.replace(recipe, decide=Decide())
         (folds,) = repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)
         if len(rows) > MAX_CROSS_FITTED:
             folds = folds[-1:]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from bindoctor.attempt import Attempt, FoldScores, RepeatRun, score_folds
+from bindoctor.attempt import Attempt, FoldScores, RepeatRun, cheapest_constant, score_folds
 from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
@@ -93,6 +93,7 @@ class Laboratory:
             work, recipe.split, repeats=repeats, folds=folds, seed=seed
         )
         self._work = work
+        self._cheapest = cheapest_constant(recipe.decide)
         self._fitted = fitted
         self._fits = 0
         self._identity = _identity(work, recipe, seed)
@@ -155,7 +156,7 @@ class Laboratory:
             answers = [constant_probability(work.labels[train], len(work.classes), len(test)) for train, test in parts]
             fold = np.repeat(np.arange(len(parts)), [len(test) for _, test in parts])
             constant = Predictions(work.classes, work.labels[held], np.concatenate(answers), work.row_ids[held], fold)
-            self._constant[repeat] = score_folds(constant, Decide())
+            self._constant[repeat] = score_folds(constant, self._cheapest)
         return self._constant[repeat]
 
     def _run_each(

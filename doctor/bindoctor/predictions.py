@@ -25,6 +25,7 @@ class Predictions:
         threshold: positive-class probability from which the positive class is answered (binary only).
         decided: the answered class's index, int64 of shape (n,), where each row was answered by a threshold that never
             saw its label; None where ``threshold`` alone answers.
+        costs: what a false positive and a false negative cost, if that is known (binary only).
     """
 
     classes: tuple[str, ...]
@@ -34,6 +35,7 @@ class Predictions:
     fold: npt.NDArray[np.int64]
     threshold: float = 0.5
     decided: npt.NDArray[np.int64] | None = None
+    costs: tuple[float, float] | None = None
 
     @property
     def binary(self) -> bool:
@@ -64,6 +66,7 @@ class Predictions:
             self.fold[index],
             self.threshold,
             None if self.decided is None else self.decided[index],
+            self.costs,
         )
 
     def to_csv(self) -> str:

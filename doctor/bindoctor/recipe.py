@@ -32,7 +32,9 @@ KINDS_OF_PARTS = {"Y": "year", "y": "year", "m": "month", "b": "month", "B": "mo
 Transform = Literal["log1p", "power", "quantile"]
 Encoding = Literal["onehot", "target", "hash"]
 DatePart = Literal["year", "month", "day", "weekday", "hour", "days"]
-Score = Literal["auto", "log-loss", "average-precision", "roc-auc", "accuracy", "balanced-accuracy", "f1", "mcc"]
+Score = Literal[
+    "auto", "log-loss", "average-precision", "roc-auc", "accuracy", "balanced-accuracy", "f1", "mcc", "cost"
+]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
@@ -263,17 +265,48 @@ class Decide(Section, frozen=True):
 
     A tuned threshold and a calibrator are fitted on out-of-fold probabilities; ``tune_for`` is the score the
     threshold is tuned for.
+
+    ``cost`` is what a false positive ("fp") and a false negative ("fn") of the positive class cost, in any unit; right
+    answers cost nothing. Where it is set, the mean cost a row ("cost") is a score, it takes the place of ``tune_for``,
+    and "auto" tunes the threshold for it; otherwise "auto" is 0.5. "bayes" is fp / (fp + fn), the cheapest threshold
+    for probabilities that are right (Elkan 2001).
     """
 
-    threshold: Literal["tuned"] | Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    threshold: Literal["auto", "tuned", "bayes"] | Annotated[float, msgspec.Meta(ge=0, le=1)] = "auto"
     tune_for: Literal["mcc", "f1", "balanced-accuracy", "accuracy"] = "mcc"
     calibrate: Literal["none", "temperature", "platt", "isotonic"] = "none"
     score: Score = "auto"
+    cost: dict[str, NonNegative] = {}
+
+    def __post_init__(self) -> None:
+        if not self.cost:
+            needs = {"threshold 'bayes'": self.threshold == "bayes", "score 'cost'": self.score == "cost"}
+            for name in (name for name, asked in needs.items() if asked):
+                raise ValueError(f"{name} needs to know what errors cost; set cost = {{ fp = 1, fn = 20 }}, say")
+        elif set(self.cost) != {"fp", "fn"} or not 0 < sum(self.cost.values()) < math.inf:
+            raise ValueError("cost must be of the form { fp = 1, fn = 20 }, finite and not both 0")
+
+    @property
+    def costs(self) -> tuple[float, float] | None:
+        """Return what a false positive and a false negative cost, if that is known."""
+        return (self.cost["fp"], self.cost["fn"]) if self.cost else None
+
+    @property
+    def cut(self) -> Literal["tuned"] | float:
+        """Return the threshold as a number, or that it is tuned."""
+        if self.threshold == "auto":
+            return "tuned" if self.cost else 0.5
+        return self.cost["fp"] / sum(self.cost.values()) if self.threshold == "bayes" else self.threshold
+
+    @property
+    def tuned_for(self) -> str:
+        """Return the score of answers that a threshold is tuned for and judged by."""
+        return "cost" if self.cost else self.tune_for
 
     @property
     def fixed_threshold(self) -> float:
         """Return the threshold, or 0.5 while a tuned one is not known."""
-        return 0.5 if self.threshold == "tuned" else self.threshold
+        return 0.5 if self.cut == "tuned" else self.cut
 
 
 class Change(msgspec.Struct, frozen=True):

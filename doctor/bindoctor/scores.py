@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from bindoctor.errors import InputError
 from bindoctor.predictions import Predictions
+from bindoctor.recipe import Decide
 
 MIN_PROBABILITY = 1e-7
 
@@ -96,6 +97,16 @@ def mcc(table: Floats) -> Floats:
     return _ratio(covariance, np.sqrt(spread))
 
 
+def mean_cost(table: Floats, costs: tuple[float, float]) -> Floats:
+    """Return the mean cost a row, in the unit of the costs; right answers cost nothing.
+
+    Args:
+        table: confusion tables of two classes, shape (..., 2, 2).
+        costs: of a false positive and of a false negative.
+    """
+    return _ratio(costs[0] * table[..., 0, 1] + costs[1] * table[..., 1, 0], table.sum(axis=(-2, -1)))
+
+
 PROBABILITY_SCORES: Mapping[str, Callable[[Classes, Floats], float]] = {
     "log-loss": log_loss,
     "brier": brier,
@@ -108,7 +119,15 @@ DECISION_SCORES: Mapping[str, Callable[[Floats], Floats]] = {
     "f1": f1,
     "mcc": mcc,
 }
-LOSSES = frozenset({"log-loss", "brier"})
+LOSSES = frozenset({"log-loss", "brier", "cost"})
+
+
+def tuning_score(decide: Decide) -> Callable[[Floats], Floats]:
+    """Return what a threshold is tuned for, as a function of confusion tables that is the larger the better."""
+    costs = decide.costs
+    if costs is not None:
+        return lambda table: -mean_cost(table, costs)
+    return DECISION_SCORES[decide.tune_for]
 
 
 def measure(name: str, predictions: Predictions) -> float:
@@ -116,7 +135,7 @@ def measure(name: str, predictions: Predictions) -> float:
 
     Args:
         name: a score of the recipe ("log-loss", "average-precision", …) or "brier".
-        predictions: at least one row.
+        predictions: at least one row; with the costs of errors for "cost".
 
     Raises:
         InputError: there is no such score.
@@ -125,6 +144,10 @@ def measure(name: str, predictions: Predictions) -> float:
     if name in PROBABILITY_SCORES:
         return PROBABILITY_SCORES[name](predictions.truth, predictions.probability)
     table = confusion(predictions.truth, predictions.decision, len(predictions.classes))
+    if name == "cost":
+        if predictions.costs is None:
+            raise InputError("the score 'cost' needs to know what errors cost; set recipe.decide.cost.")
+        return float(mean_cost(table, predictions.costs))
     return float(DECISION_SCORES[name](table))
 
 
@@ -144,7 +167,7 @@ def gain(name: str, before: float, after: float) -> float:
 
 
 def _require(name: str) -> None:
-    known = [*PROBABILITY_SCORES, *DECISION_SCORES]
+    known = [*PROBABILITY_SCORES, *DECISION_SCORES, "cost"]
     if name not in known:
         raise InputError(f"there is no score {name!r}; choose one of {', '.join(known)}.")
 

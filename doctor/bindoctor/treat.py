@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from bindoctor.attempt import REPORTED, Attempt, mean_scores
+from bindoctor.attempt import Attempt, mean_scores
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.compare import compare_parts
 from bindoctor.confirm import Confirmation, confirm
@@ -122,7 +122,9 @@ def treat(
         score=primary,
         before=as_found,
         after=honest,
-        class_shares={name: float(np.nanmean(scored[name])) for scored in baseline.constant[:1] for name in REPORTED},
+        class_shares={
+            name: float(np.nanmean(by_fold)) for scored in baseline.constant[:1] for name, by_fold in scored.items()
+        },
         as_found=as_found,
         honest=honest,
         gain=None,

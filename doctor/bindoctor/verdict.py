@@ -34,6 +34,8 @@ JUDGEMENTS: Mapping[str, Judgement] = {
     "log-loss": Judgement(1.3, 0.002, "average-precision", 0.005, 0.97),
     "average-precision": Judgement(0.86, 0.005, "log-loss", 0.002, 0.68),
     "roc-auc": Judgement(0.86, 0.005, "log-loss", 0.002, 0.68),
+    # Costs are in the user's own unit, in which no gain that is not luck is too small.
+    "cost": Judgement(1.3, 0.0, "log-loss", 0.002, 0.68),
 }
 DECISION_JUDGEMENT = Judgement(1.3, 0.005, "log-loss", 0.002, 0.68)
 """For scores of the answers themselves (MCC, F1 …), which only a decision threshold is judged by."""

@@ -72,7 +72,7 @@ def class_imbalance(profile: Profile, recipe: Recipe, *, min_share: float = 0.2)
         recipe.resample.method != "none"
         or recipe.loss.class_weight != "none"
         or recipe.loss.kind == "focal"
-        or recipe.decide.threshold != 0.5
+        or recipe.decide.cut != 0.5
     )
     limit = rare_limit(profile, min_share)
     if handled or profile.rare_share >= limit:

@@ -57,7 +57,7 @@ def accuracy_under_imbalance(profile: Profile, recipe: Recipe, *, min_share: flo
         better["decide.score"] = "average-precision"
     if recipe.train.patience and recipe.train.monitor == "accuracy":
         better["train.monitor"] = "average-precision"
-    if recipe.decide.threshold == "tuned" and recipe.decide.tune_for == "accuracy":
+    if recipe.decide.cut == "tuned" and recipe.decide.tuned_for == "accuracy":
         better["decide.tune-for"] = "mcc"
     if not better:
         return

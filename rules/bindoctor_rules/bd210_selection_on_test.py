@@ -79,7 +79,7 @@ def selection_on_test(
         words
         for words, made in (
             ("early stopping", recipe.train.patience > 0),
-            ("the threshold", recipe.decide.threshold == "tuned"),
+            ("the threshold", recipe.decide.cut == "tuned"),
             ("calibration", recipe.decide.calibrate != "none"),
         )
         if made

@@ -6,6 +6,7 @@ from bindoctor import Finding, Fix, Profile, Recipe, Severity, Where, counts, ex
 
 RARE = counts(no=970, yes=30)
 EVEN = counts(no=600, yes=400)
+COSTLY = {"decide.cost": {"fp": 1, "fn": 20}}
 
 
 def _shifts(recipe: Recipe) -> list[str]:
@@ -20,6 +21,15 @@ def _shifts(recipe: Recipe) -> list[str]:
     return found
 
 
+def _compared(costs: tuple[float, float], positive: str) -> str:
+    """Say what errors cost, and which threshold is the cheapest for honest probabilities."""
+    fp, fn = costs
+    cut = f"which calls for {fp / (fp + fn):.2g}"
+    if fp == 0:
+        return f"only a missed {positive!r} costs anything, {cut}"
+    return f"a missed {positive!r} costs {fn / fp:.3g} times a false alarm, {cut}"
+
+
 @rule(
     "BD308",
     severity=Severity.WARNING,
@@ -31,19 +41,32 @@ def _shifts(recipe: Recipe) -> list[str]:
             "class weights", EVEN, Recipe().edited({"loss.class-weight": "balanced"}), says="class weights shifted"
         ),
         example("focal loss", EVEN, Recipe().edited({"loss.kind": "focal"}), says="focal loss shifted"),
+        example(
+            "errors that cost differently",
+            EVEN,
+            Recipe().edited({**COSTLY, "decide.threshold": 0.5}),
+            says="0.5 although a missed 'yes' costs 20 times a false alarm, which calls for 0.048",
+        ),
     ],
     passes=[
         example("exactly at the limit", counts(no=800, yes=200), Recipe()),
         example("tuned", RARE, Recipe().edited({"decide.threshold": "tuned"})),
         example("chosen by hand", RARE, Recipe().edited({"decide.threshold": 0.1})),
+        example("tuned for the costs of errors", RARE, Recipe().edited(COSTLY)),
+        example(
+            "errors that cost the same, however rare the class",
+            RARE,
+            Recipe().edited({"decide.cost": {"fp": 2, "fn": 2}, "decide.threshold": 0.5}),
+        ),
         example("three classes have no threshold", counts(a=500, b=480, c=20), Recipe()),
     ],
 )
 def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.2) -> Iterator[Finding]:
-    """The threshold is the default 0.5, which fits no rare class and no probabilities moved by resampling or weights.
+    """The threshold is 0.5, which fits no rare class, no unequal costs and no probabilities that weights have moved.
 
-    A warning where the recipe moves the probabilities. Where a class is merely rare it is a note, because
-    class-imbalance says so already and offers the same remedy.
+    A warning where the recipe moves the probabilities, or knows that errors cost differently. Where a class is merely
+    rare it is a note, because class-imbalance says so already and offers the same remedy; where costs are known they
+    count, and rarity does not.
 
     ## Why it matters
     0.5 is the best cut for accuracy with honest probabilities. For a rare class, scores that put it first are best at a
@@ -52,17 +75,20 @@ def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.
     on average, as much as class weights did and more than SMOTE, without touching the model.
 
     ## When to ignore it
-    When only the probabilities are used, or the costs of the two errors set the threshold.
+    When only the probabilities are used.
 
     ## References
     - Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
     - scikit-learn user guide, "Tuning the decision threshold for class prediction".
     """
-    if len(profile.classes) != 2 or recipe.decide.threshold != 0.5:
+    if len(profile.classes) != 2 or recipe.decide.cut != 0.5:
         return
-    shifts = _shifts(recipe)
+    shifts, costs = _shifts(recipe), recipe.decide.costs
     reasons = [f"{name} shifted the probabilities" for name in shifts]
-    if profile.rare_share < min_share:
+    unequal = costs is not None and costs[0] != costs[1]
+    if costs is not None and unequal:
+        reasons.insert(0, _compared(costs, profile.classes[1]))
+    elif costs is None and profile.rare_share < min_share:
         reasons.insert(0, f"{profile.rare_class!r} is {profile.rare_share:.1%} of {profile.labelled} rows")
     if not reasons:
         return
@@ -70,6 +96,9 @@ def default_threshold(profile: Profile, recipe: Recipe, *, min_share: float = 0.
         f"answers are cut at 0.5 although {' and '.join(reasons)}",
         Where("recipe"),
         {"threshold": 0.5, "share": profile.rare_share, "min_share": min_share, "shifted_by": shifts},
-        (Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"}),),
-        severity=None if shifts else Severity.NOTE,
+        (
+            Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"}),
+            *([Fix("Cut where honest probabilities cost least", {"decide.threshold": "bayes"})] if unequal else []),
+        ),
+        severity=None if shifts or unequal else Severity.NOTE,
     )

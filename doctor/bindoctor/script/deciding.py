@@ -26,7 +26,7 @@ def main_lines(plan: Plan) -> Iterator[str]:
     yield f"probability = {answer if recipe.decide.calibrate == 'none' else f'calibrate({answer})'}"
     yield f'table = pd.DataFrame(probability, {rows}.index, [f"p_{{label}}" for label in CLASSES])'
     if plan.binary:
-        threshold = "threshold" if recipe.decide.threshold == "tuned" else "THRESHOLD"
+        threshold = "threshold" if recipe.decide.cut == "tuned" else "THRESHOLD"
         yield f"positive = probability[:, 1] >= {threshold}"
         yield 'table["decision"] = np.where(positive, CLASSES[1], CLASSES[0])'
     else:
@@ -37,7 +37,7 @@ def main_lines(plan: Plan) -> Iterator[str]:
 def deciding_functions(plan: Plan) -> dict[str, str]:
     """Return the source of the functions whose text depends on the recipe, by name."""
     decide = plan.recipe.decide
-    score, formula = FORMULAS[decide.tune_for]
+    score, formula = FORMULAS[decide.tuned_for]
     functions = {
         "without_conflicts": CONFLICTS[plan.recipe.data.conflicts],
         "tune_threshold": THRESHOLD.format(score=score, formula=indented(formula.splitlines())),
@@ -49,10 +49,13 @@ def deciding_functions(plan: Plan) -> dict[str, str]:
 
 def deciding_constants(plan: Plan) -> dict[str, object]:
     """Return the values of the names that these lines may use."""
+    decide = plan.recipe.decide
     return {
         "FOLDS": plan.recipe.split.folds,
         "FOLD_SEED": derived_seed(plan.recipe.train.seed, 0),
-        "THRESHOLD": plan.recipe.decide.threshold,
+        "THRESHOLD": decide.fixed_threshold,
+        "FP_COST": decide.cost.get("fp"),
+        "FN_COST": decide.cost.get("fn"),
     }
 
 
@@ -79,7 +82,7 @@ def _selection(plan: Plan) -> Iterator[str]:
 
 def _out_of_fold(plan: Plan) -> Iterator[str]:
     decide = plan.recipe.decide
-    fitted = {"threshold": decide.threshold == "tuned", "calibration": decide.calibrate != "none"}
+    fitted = {"threshold": decide.cut == "tuned", "calibration": decide.calibrate != "none"}
     yield ""
     yield f"# Fit the {' and the '.join(name for name, wanted in fitted.items() if wanted)} on out-of-fold answers."
     if "times" in plan.keys:
@@ -106,6 +109,6 @@ def _out_of_fold(plan: Plan) -> Iterator[str]:
         curves = "fit_positive" if plan.binary else "fit_each_class"
         yield f"calibrate = {'fit_temperature' if decide.calibrate == 'temperature' else curves}(truth, answers)"
         calibrated = "calibrate(answers)"
-    if decide.threshold == "tuned":
+    if decide.cut == "tuned":
         yield f"threshold = tune_threshold(truth, {calibrated}[:, 1])"
     yield ""

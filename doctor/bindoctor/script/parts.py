@@ -247,4 +247,5 @@ FORMULAS = {
     "f1": ("F1", "score = 2 * tp / (len(hits) + tp + fp)"),
     "balanced-accuracy": ("balanced accuracy", "score = (tp / len(hits) + 1 - fp / len(misses)) / 2"),
     "accuracy": ("accuracy", "score = (tp + len(misses) - fp) / len(truth)"),
+    "cost": ("mean cost", "score = -(FP_COST * fp + FN_COST * (len(hits) - tp)) / len(truth)"),
 }

@@ -11,7 +11,7 @@ import polars as pl
 from bindoctor.build import check_columns, column_kinds
 from bindoctor.cells import Cells
 from bindoctor.dataset import Dataset, Rows, Source
-from bindoctor.decide import needs_fitting
+from bindoctor.decide import needs_fitting, require_two_classes
 from bindoctor.engineering import engineered_columns, learn
 from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
@@ -202,8 +202,7 @@ def check_plan(plan: Plan) -> None:
     class_weights(recipe.loss, np.bincount(plan.rows.labels, minlength=classes).tolist())
     if plan.network:
         output_count(recipe.loss, classes)
-    if recipe.decide.threshold == "tuned" and not plan.binary:
-        raise InputError(f"recipe.decide.threshold 'tuned' fits two classes, but the target has {classes}; remove it.")
+    require_two_classes(recipe.decide, classes)
     _, made = learn(recipe.features, plan.columns, plan.rows.features, fill=plan.must_be_there)
     for name in plan.inputs if plan.must_be_there else ():
         if made[name].null_count():
