@@ -145,6 +145,14 @@ def test_a_tuned_threshold_is_judged_by_the_score_it_is_tuned_for() -> None:
     assert trial.score == "mcc"
 
 
+def test_a_threshold_takes_nothing_from_the_log_loss_that_guards_it() -> None:
+    recipe = QUICK.edited({"features.scale": "standard", "decide.cost": {"fp": 1, "fn": 20}, "decide.threshold": 0.5})
+    data = dataset(learnable(900, positives=0.1, signal=1.2))
+    done = treat(evidence_on(data, recipe), offering(Fix("tuned", {"decide.threshold": "tuned"})), repeats=3)
+    (trial,) = [trial for trial in done.trials if trial.title == "tuned"]
+    assert (trial.status, trial.why) == ("improved", "")
+
+
 def test_where_costs_are_known_a_threshold_is_judged_by_what_it_costs() -> None:
     costs = {"features.scale": "standard", "decide.cost": {"fp": 1, "fn": 20}, "decide.threshold": 0.5}
     fixes = [Fix(name, {"decide.threshold": name}) for name in ("tuned", "bayes")]
