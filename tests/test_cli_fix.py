@@ -39,7 +39,16 @@ def test_fix_shows_everything_and_changes_nothing(cli: Cli, folder: Path) -> Non
     before = contents(folder)
     done = cli("fix")
     assert done.returncode == 0, done.stderr
-    for part in ("BD103", "Corrections", "Trials", "placebo", "locked rows", "VERIFIED", '+ features.scale = "'):
+    for part in (
+        "BD103",
+        "Corrections",
+        "Trials",
+        "Judged by log-loss: probabilities matter",
+        "placebo",
+        "locked rows",
+        "VERIFIED",
+        '+ features.scale = "',
+    ):
         assert part in done.stdout
     assert contents(folder) == before
 
@@ -85,6 +94,16 @@ def test_apply_writes_the_verified_recipe_and_undo_takes_it_back(cli: Cli, folde
     assert cli("undo").returncode == 0
     assert (folder / "bindoctor.toml").read_text() == SETTINGS
     assert (folder / "small_loan.csv").read_bytes() == data
+
+
+def test_what_is_judged_by_is_chosen_among_all_scores(cli: Cli, folder: Path) -> None:
+    done = cli("fix", "--score", "macro")
+    assert done.returncode == 2
+    for name in ("log-loss", "average-precision", "roc-auc", "f1", "balanced-accuracy", "mcc", "accuracy", "cost"):
+        assert f"'{name}'" in done.stderr
+    done = cli("fix", "--score", "cost")
+    assert done.returncode == 2
+    assert "set recipe.decide.cost" in done.stderr
 
 
 def test_undo_refuses_an_edited_file(cli: Cli, folder: Path) -> None:

@@ -74,6 +74,56 @@ def test_scores_of_three_classes_agree_with_scikit_learn(case: tuple[np.ndarray,
     assert ours == pytest.approx(theirs, abs=1e-12)
 
 
+@st.composite
+def folds_of_some_classes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Four classes, of which any may have no rows, but at least two have."""
+    classes = draw(st.lists(st.integers(0, 3), min_size=2, max_size=4, unique=True))
+    weights = draw(st.lists(st.tuples(*[st.integers(1, 5)] * 4), min_size=len(classes), max_size=40))
+    truth = draw(st.lists(st.sampled_from(classes), min_size=len(weights), max_size=len(weights)))
+    truth[: len(classes)] = classes
+    table = np.array(weights, dtype=float)
+    return np.array(truth), table / table.sum(axis=1, keepdims=True)
+
+
+@given(folds_of_some_classes())
+def test_a_fold_without_a_class_scores_what_scikit_learn_gives_for_the_others(
+    case: tuple[np.ndarray, np.ndarray],
+) -> None:
+    truth, probability = case
+    present = np.unique(truth)
+    decision, hits = probability.argmax(axis=1), (truth[:, None] == present)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = {
+            "log-loss": metrics.log_loss(truth, probability, labels=range(4)),
+            "average-precision": metrics.average_precision_score(hits, probability[:, present], average="macro"),
+            "roc-auc": metrics.roc_auc_score(hits, probability[:, present], average="macro"),
+            "balanced-accuracy": metrics.balanced_accuracy_score(truth, decision),
+            "f1": metrics.f1_score(truth, decision, average="macro", zero_division=0),
+            "mcc": metrics.matthews_corrcoef(truth, decision),
+        }
+    ours = {name: scores.measure(name, predictions(truth, probability)) for name in theirs}
+    assert ours == pytest.approx(theirs, abs=1e-12)
+
+
+@given(three_classes())
+def test_the_area_under_the_curve_of_three_classes_is_one_against_rest(case: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, probability = case
+    theirs = metrics.roc_auc_score(truth, probability, multi_class="ovr", average="macro")
+    assert scores.measure("roc-auc", predictions(truth, probability)) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", [*scores.PROBABILITY_SCORES, *scores.DECISION_SCORES])
+def test_every_score_of_a_fold_with_two_classes_of_four_is_a_number(name: str) -> None:
+    truth, probability = np.array([1, 1, 3, 3, 3]), np.random.default_rng(0).dirichlet(np.ones(4), 5)
+    assert np.isfinite(scores.measure(name, predictions(truth, probability)))
+
+
+def test_a_mean_over_folds_is_over_those_in_which_a_score_is_defined() -> None:
+    nothing, some = np.array([np.nan, np.nan]), np.array([0.5, np.nan, 1.0])
+    assert scores.mean_over_folds({"roc-auc": some, "average-precision": nothing}) == {"roc-auc": 0.75}
+
+
 @given(binary())
 def test_log_loss_agrees_with_scikit_learn_where_no_answer_is_certain(case: tuple[np.ndarray, np.ndarray]) -> None:
     truth, probability = case[0], np.clip(case[1], 0.05, 0.95)

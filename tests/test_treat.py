@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pytest
 
-from bindoctor import Aim, Dataset, Evidence, Finding, Fix, Recipe, Rows, Table, Where
+from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.confirm import Confirmation
@@ -151,6 +151,68 @@ def test_a_threshold_takes_nothing_from_the_log_loss_that_guards_it() -> None:
     done = treat(evidence_on(data, recipe), offering(Fix("tuned", {"decide.threshold": "tuned"})), repeats=3)
     (trial,) = [trial for trial in done.trials if trial.title == "tuned"]
     assert (trial.status, trial.why) == ("improved", "")
+
+
+def three_kinds(rows: int = 900, *, groups: int = 0) -> Cells:
+    """Three classes, a tenth of the rows the rarest; with groups, that class is only in the first of them."""
+    random = np.random.default_rng(5)
+    kind = random.choice(3, rows, p=[0.5, 0.4, 0.1])
+    cells = {
+        "income": (random.normal(size=rows) + 1.5 * (kind == 2) - (kind == 0)) * 1e4,
+        "age": random.normal(size=rows) + 1.5 * kind,
+        "y": np.array(["low", "mid", "top"])[kind],
+    }
+    if groups:
+        cells["team"] = np.where(kind == 2, random.integers(0, 3, rows), random.integers(0, groups, rows))
+    return cells
+
+
+MANY = QUICK.edited({"loss.kind": "cross-entropy"})
+
+
+@pytest.mark.parametrize("score", ["average-precision", "f1", "mcc"])
+def test_three_classes_are_judged_by_any_score(score: str) -> None:
+    done = treat(evidence_on(dataset(three_kinds()), MANY), offering(STANDARDISE, ONE_UNIT), repeats=2, score=score)
+    by_title = {trial.title: trial for trial in done.trials}
+    assert {trial.score for trial in done.trials} == {score} == {done.score}
+    assert by_title["standardise"].status == "improved", by_title["standardise"].why
+    assert by_title[ONE_UNIT.title].status != "improved"
+    assert done.status == "verified", done.why
+    assert done.after[score] > done.before[score]
+
+
+@pytest.mark.parametrize("score", ["log-loss", "average-precision"])
+@pytest.mark.filterwarnings("error")
+def test_folds_without_a_class_poison_no_verdict(score: str) -> None:
+    recipe = MANY.edited({"split.group": "team"})
+    done = treat(evidence_on(dataset(three_kinds(groups=30)), recipe), offering(STANDARDISE), repeats=2, score=score)
+    for values in (done.before, done.after, done.class_shares, done.honest):
+        assert np.isfinite(list(values.values())).all()
+    gains = [(trial.gain, trial.t) for trial in done.trials]
+    assert len(gains) >= 3
+    assert all(gain is not None and t is not None and np.isfinite([gain, t]).all() for gain, t in gains)
+
+
+def test_two_classes_of_which_one_is_missing_in_folds_are_judged_by_the_other_folds() -> None:
+    cells = three_kinds(groups=30)
+    cells["y"] = np.where(cells["y"] == "top", "yes", "no")
+    recipe = QUICK.edited({"split.group": "team"})
+    done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=2, score="average-precision")
+    (trial,) = [trial for trial in done.trials if trial.title == "standardise"]
+    assert trial.status == "improved"
+    assert trial.gain is not None and np.isfinite(trial.gain)
+
+
+def test_costs_that_are_not_known_cannot_be_judged_by() -> None:
+    with pytest.raises(InputError, match=r"set recipe\.decide\.cost"):
+        treat(evidence_on(dataset(learnable()), QUICK), offering(), repeats=1, score="cost")
+
+
+def test_accuracy_judges_nothing_once_it_has_been_corrected() -> None:
+    better = Fix("judge by average precision", {"decide.score": "average-precision"}, Aim.CORRECT)
+    found = evidence_on(dataset(learnable()), QUICK.edited({"decide.score": "accuracy"}))
+    done = treat(found, offering(better), repeats=1)
+    assert done.score == "average-precision"
 
 
 def test_where_costs_are_known_a_threshold_is_judged_by_what_it_costs() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindoctor.verdict import corrected_t, gain_interval, judgement
+from bindoctor.verdict import corrected_t, gain_interval, judge, judgement
 
 GAINS = st.lists(st.floats(-1, 1), min_size=5, max_size=60).map(np.array)
 
@@ -37,6 +37,24 @@ def test_no_difference_at_all_is_no_evidence() -> None:
 def test_the_interval_holds_the_mean(gains: np.ndarray) -> None:
     low, high = gain_interval(gains, folds=5)
     assert low <= gains.mean() + 1e-12 and gains.mean() - 1e-12 <= high
+
+
+def test_a_score_that_is_undefined_in_every_fold_is_no_difference_and_no_nan() -> None:
+    verdict = judge("average-precision", np.array([]), np.full(10, 0.1), 5)
+    assert (verdict.status, verdict.gain, verdict.t) == ("no-difference", 0.0, 0.0)
+    assert "undefined" in verdict.why
+
+
+def test_a_guard_that_is_undefined_in_every_fold_stops_nothing() -> None:
+    assert judge("log-loss", np.linspace(0.09, 0.11, 10), np.array([]), 5).status == "improved"
+
+
+@pytest.mark.parametrize("score", ["mcc", "f1", "balanced-accuracy", "accuracy", "cost"])
+def test_answers_are_guarded_by_the_ranking_and_not_by_probabilities(score: str) -> None:
+    gains = np.linspace(0.09, 0.11, 10)
+    assert judgement(score).guard == "average-precision"
+    assert judge(score, gains, np.full(10, -0.004), 5).status == "improved"
+    assert judge(score, gains, np.full(10, -0.006), 5).status == "no-difference"
 
 
 def test_average_precision_is_guarded_by_log_loss_and_the_reverse() -> None:

@@ -91,4 +91,4 @@ def _paired(name: str, mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.flo
 
 def mean_scores(attempt: Attempt) -> Mapping[str, float]:
     """Return each reported score's mean over the folds of the first repeat, which every setup has run."""
-    return {name: float(np.nanmean(by_fold)) for scored in attempt.scored[:1] for name, by_fold in scored.items()}
+    return scores.mean_over_folds(attempt.scored[0]) if attempt.scored else {}

@@ -1,5 +1,6 @@
 """The one look at the locked rows: the bundle against the honest baseline and against the constant answer."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,7 +43,12 @@ class Confirmation:
     why_failed: str = ""
 
     def gain_in(self, score: str) -> float:
-        """Return the bundle's gain in any reported score over the better of baseline and constant answer."""
+        """Return the bundle's gain in any reported score over the better of baseline and constant answer.
+
+        NaN where the locked rows lack a class without which the score is undefined.
+        """
+        if score not in self.after:
+            return math.nan
         reference = [scores.gain(score, values[score], self.after[score]) for values in (self.before, self.constant)]
         return min(reference)
 
@@ -91,8 +97,9 @@ def confirm(
 
 
 def summary(predictions: Predictions) -> Mapping[str, float]:
-    """Return every reported score of some predictions."""
-    return {name: scores.measure(name, predictions) for name in reported(predictions)}
+    """Return every reported score of some predictions that is defined for them."""
+    measured = {name: scores.measure(name, predictions) for name in reported(predictions)}
+    return {name: value for name, value in measured.items() if math.isfinite(value)}
 
 
 def _trained(recipe: Recipe, work: Rows, locked: Rows, seed: int) -> Predictions:

@@ -41,8 +41,8 @@ def brier(truth: Classes, probability: Floats) -> float:
 def average_precision(truth: Classes, probability: Floats) -> float:
     """Return the area under the precision-recall steps; more than two classes: the mean over one-vs-rest problems.
 
-    Rows with equal probability enter together. A class without rows has no such area: it is left out of the mean, and a
-    binary problem without positive rows scores NaN.
+    The mean is scikit-learn's ``average="macro"``. Rows with equal probability enter together. A class without rows has
+    no such area: it is left out of the mean, and a binary problem without positive rows scores NaN.
     """
     return _one_vs_rest(_binary_average_precision, truth, probability)
 
@@ -50,8 +50,8 @@ def average_precision(truth: Classes, probability: Floats) -> float:
 def roc_auc(truth: Classes, probability: Floats) -> float:
     """Return the area under the ROC curve, ties counting half; more than two classes: the mean over one-vs-rest.
 
-    A class without rows, or the only one, has no such area: it is left out of the mean, and the score is NaN if none
-    is left.
+    The mean is scikit-learn's ``multi_class="ovr", average="macro"``. A class without rows, or the only one, has no
+    such area: it is left out of the mean, and the score is NaN if none is left.
     """
     return _one_vs_rest(_binary_roc_auc, truth, probability)
 
@@ -75,6 +75,8 @@ def balanced_accuracy(table: Floats) -> Floats:
 
 def f1(table: Floats) -> Floats:
     """Return F1 of class 1 for two classes, the mean over classes seen or answered for more (0 where nothing was hit).
+
+    The mean is scikit-learn's ``average="macro"``.
 
     ``table`` holds confusion tables of shape (..., classes, classes).
     """
@@ -159,6 +161,12 @@ def higher_is_better(name: str) -> bool:
     """
     _require(name)
     return name not in LOSSES
+
+
+def mean_over_folds(by_fold: Mapping[str, Floats]) -> dict[str, float]:
+    """Return each score's mean over the folds in which it is defined, without scores that are so in none."""
+    defined = {name: values[np.isfinite(values)] for name, values in by_fold.items()}
+    return {name: float(values.mean()) for name, values in defined.items() if len(values)}
 
 
 def gain(name: str, before: float, after: float) -> float:

@@ -23,11 +23,12 @@ from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_key, rows_of
 from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, rows_that_fit, trial_rows
 from bindoctor.scan import scan
+from bindoctor.scores import mean_over_folds
 from bindoctor.splits import Index, locked_part
 from bindoctor.treatment import Correction, Gain, Treatment
 from bindoctor.trial_journal import TrialJournal
 from bindoctor.trial_rows import TrialRows
-from bindoctor.verdict import JUDGEMENTS, gain_interval, judgement
+from bindoctor.verdict import gain_interval, judgement
 
 MIN_RARE_ROWS = 50
 """Below this many rare rows in training, a real gain in average precision is found in one case of five: no claim is
@@ -87,6 +88,7 @@ def treat(
     tracker = Tracker(progress, budget)
     dataset, recipe = evidence.dataset, evidence.recipe
     corrected, corrections, evidence = correct(evidence, diagnose)
+    primary = primary_score(score, corrected)
     rows = rows_of(dataset, corrected, evidence.profile)
     work_index, locked_index = locked_part(rows, corrected.split, seed=seed)
     work, locked = rows.take(work_index), rows.take(locked_index)
@@ -111,7 +113,6 @@ def treat(
             evidence.dataset, recipe, locked.row_ids, seed=seed, folds=folds, means=means
         )
 
-    primary = primary_score(score, recipe)
     ending = _ending(len(work), len(tried) * (folds - 1) / folds, budget, writes_model=writes_model)
     course = Course(laboratory, diagnose, evidence, primary, tracker, ending, doublings=doublings)
     found = course.evidence_of(baseline)
@@ -122,9 +123,7 @@ def treat(
         score=primary,
         before=as_found,
         after=honest,
-        class_shares={
-            name: float(np.nanmean(by_fold)) for scored in baseline.constant[:1] for name, by_fold in scored.items()
-        },
+        class_shares=mean_over_folds(baseline.constant[0]) if baseline.constant else {},
         as_found=as_found,
         honest=honest,
         gain=None,
@@ -169,7 +168,7 @@ def treat(
     parts = _as_read(TrialRows(dataset, corrected), corrected, current.recipe, work, locked)
     seen = confirm(corrected, work, current.recipe, parts, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
-    fallen = [trial.score for trial in kept if seen.after and seen.gain_in(trial.score) <= 0]
+    fallen = [trial.score for trial in kept if seen.after and not seen.gain_in(trial.score) > 0]
     if not seen.holds or fallen:
         return replace(base, status="not-confirmed", why=_why_not(seen, *fallen[:1] or [claim]))
     why = (
@@ -214,9 +213,15 @@ def _as_read(reader: TrialRows, corrected: Recipe, bundle: Recipe, work: Rows, l
 
 
 def primary_score(score: str, recipe: Recipe) -> str:
-    """Return the score that fixes are judged by: the one asked for, else the recipe's, else log loss."""
+    """Return the score that fixes are judged by: the one asked for, else the recipe's, else log loss.
+
+    Raises:
+        InputError: costs are asked for and not known.
+    """
     chosen = recipe.decide.score if score == "auto" else score
-    return chosen if chosen in JUDGEMENTS else "log-loss"
+    if chosen == "cost" and not recipe.decide.cost:
+        raise InputError("the score 'cost' needs to know what errors cost; set recipe.decide.cost.")
+    return "log-loss" if chosen == "auto" else chosen
 
 
 def correct(evidence: Evidence, diagnose: Diagnose) -> tuple[Recipe, tuple[Correction, ...], Evidence]:
@@ -317,6 +322,8 @@ def _collapse_note(baseline: Attempt) -> list[str]:
 def _why_not(seen: Confirmation, score: str) -> str:
     if seen.why_failed:
         return f"training the fixed setup on all rows failed: {seen.why_failed}"
+    if math.isnan(seen.gain_in(score)):
+        return f"{score} is undefined on the locked rows, which lack a class; the fixes are not applied"
     if seen.gain_in(score) <= 0:
         return f"{score} got no better on the locked rows ({seen.gain_in(score):+.4f}); the fixes are not applied"
     return f"{score} is not better than always answering the class shares on the locked rows; the fixes are not applied"

@@ -35,10 +35,11 @@ JUDGEMENTS: Mapping[str, Judgement] = {
     "average-precision": Judgement(0.86, 0.005, "log-loss", 0.002, 0.68),
     "roc-auc": Judgement(0.86, 0.005, "log-loss", 0.002, 0.68),
     # Costs are in the user's own unit, in which no gain that is not luck is too small.
-    "cost": Judgement(1.3, 0.0, "log-loss", 0.002, 0.68),
+    "cost": Judgement(1.3, 0.0, "average-precision", 0.005, 0.68),
 }
-DECISION_JUDGEMENT = Judgement(1.3, 0.005, "log-loss", 0.002, 0.68)
-"""For scores of the answers themselves (MCC, F1 …), which only a decision threshold is judged by."""
+DECISION_JUDGEMENT = Judgement(1.3, 0.005, "average-precision", 0.005, 0.68)
+"""For scores of the answers themselves (MCC, F1 …): a threshold is judged by one, and every fix where one is asked for.
+Class weights and resampling give up right probabilities for such answers, so the ranking is guarded, not log loss."""
 
 
 def judgement(score: str) -> Judgement:
@@ -86,10 +87,12 @@ def judge(score: str, gains: Gains, guarded: Gains, folds: int) -> Verdict:
 
     Args:
         score: the score that the gains are in.
-        gains: one paired gain for each repeat and fold, shape (n,).
-        guarded: the same in the score's guard; none where it is undefined in every fold.
+        gains: one paired gain for each repeat and fold in which the score is defined, shape (n,).
+        guarded: the same in the score's guard.
         folds: folds in a repeat.
     """
+    if not len(gains):
+        return Verdict("no-difference", 0.0, 0.0, f"{score} is undefined in every fold")
     limits = judgement(score)
     mean, t = float(gains.mean()), corrected_t(gains, folds)
     lost = -float(guarded.mean()) if len(guarded) else 0.0

@@ -68,9 +68,10 @@ def validation_too_small(
 
     The half-width of the 95% interval is computed for an assumed score of 0.8: binomial for accuracy; for balanced
     accuracy, F1 and MCC, whose noise is that of the recalls, the mean of two binomials; for ROC AUC the formula of
-    Hanley & McNeil, which also stands in for average precision and log loss, as these have no scale-free interval
-    before there is a model and depend on the same two counts, the rows of the rare class and of the others. From twice
-    `max_half_width` on the finding is a warning, below that a note, and where too-few-rare-rows names the cause.
+    Hanley & McNeil, which also stands in for average precision, log loss and costs, as these have no scale-free
+    interval before there is a model and depend on the same two counts, the rows of the rare class and of the others.
+    From twice `max_half_width` on the finding is a warning, below that a note, and where too-few-rare-rows names the
+    cause.
 
     ## Why it matters
     With 60 rows kept back the area under the ROC curve is known to about ±0.13. Choosing between models by it, or
@@ -85,7 +86,7 @@ def validation_too_small(
       (ROC) curve. Radiology 143(1).
     - Varoquaux, G. (2018). Cross-validation failure: small sample sizes lead to large error bars. NeuroImage 180.
     """
-    score = "roc-auc" if recipe.decide.score == "auto" else recipe.decide.score
+    score = "roc-auc" if recipe.decide.score in ("auto", "cost") else recipe.decide.score
     if parts:
         for part in parts.given:
             yield from _small_part(part, score, max_half_width)

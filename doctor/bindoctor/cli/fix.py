@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,6 +32,7 @@ from bindoctor.history import TrainingFailed
 from bindoctor.journal import read_text, record, sha256
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
+from bindoctor.recipe import Score
 from bindoctor.report import Report
 from bindoctor.settings_text import render_config
 from bindoctor.trial_journal import FILE_NAME as TRIALS_FILE
@@ -66,10 +67,11 @@ class Duration(click.ParamType[float]):
 )
 @click.option(
     "--score",
-    type=click.Choice(["auto", "log-loss", "average-precision", "roc-auc"]),
+    type=click.Choice(get_args(Score)),
     default="auto",
     show_default=True,
-    help="What fixes are judged by; auto is the recipe's score, else log loss.",
+    help="What fixes are judged by; auto is the recipe's score, else log loss: probabilities matter, and it is the "
+    "most powerful. Past two classes average precision, ROC AUC, F1 and balanced accuracy are means over classes.",
 )
 @click.option(
     "--budget", type=Duration(), help="End in this time (90s, 5m, 1h) with what has been found and confirmed by then."

@@ -43,6 +43,7 @@ PLAIN_ROLES = ("number", "category")
 MAX_NAMES = 3
 AIM_WORDS = {Aim.CORRECT: "fix", Aim.IMPROVE: "try", Aim.ADVISE: "advice"}
 MAX_FIXES = 3
+WHY_LOG_LOSS = "Judged by log-loss: probabilities matter, and it is the most powerful score; --score chooses another."
 
 
 def printable(text: object) -> str:
@@ -113,6 +114,8 @@ def print_treatment(treatment: "Treatment", console: Console) -> None:
         console.print()
     if treatment.trials:
         console.print(Text("Trials", style="bold"), Text("(same folds, same seeds; positive is better)", style="dim"))
+        if treatment.trials[0].score == "log-loss":
+            console.print(indented(Text(WHY_LOG_LOSS, style="dim"), 2))
         console.print(*_trials(treatment.trials), sep="\n")
     for note in treatment.notes:
         console.print(indented(Text(printable(note), style="dim"), 2))
@@ -210,6 +213,8 @@ def _score_of_corrections(treatment: "Treatment") -> Text:
         return Text("The setup as found could not be trained.", style="dim")
     if all(path.startswith("split.") for correction in treatment.corrections for path in correction.edits):
         return Text("They change how well the score is known, not the model.", style="dim")
+    if score not in treatment.as_found:
+        return Text(f"{score} is undefined for the setup as found: a class is missing in every fold.", style="dim")
     found, honest, constant = (v[score] for v in (treatment.as_found, treatment.honest, treatment.class_shares))
     return Text(
         f"{score} {found:.4f} as found, {honest:.4f} after them ({constant:.4f} for always answering the class "
