@@ -55,7 +55,17 @@ SAME: dict[str, Mapping[str, object]] = {
     "early stopping": {**SGD, "train.patience": 3},
     "early stopping, the last epoch kept": {**SGD, "train.patience": 3, "train.restore-best": False},
     "batches larger than the rows": {**SGD, "train.batch-size": 1000},
-    "resampled": {**SGD, "resample.method": "random-over"},
+    "over-sampled": {**SGD, "resample.method": "random-over"},
+    "under-sampled below a batch": {**SGD, "resample.method": "random-under", "train.batch-size": 250},
+    "under-sampled, dropout": {**SGD, "resample.method": "random-under", "model.dropout": 0.3},
+    "SMOTE, batch normalisation, cosine schedule": {
+        **SGD,
+        "resample.method": "smote",
+        "model.batch-norm": True,
+        "optimizer.schedule": "cosine",
+        "train.batch-size": 23,
+    },
+    "SMOTE and early stopping": {**SGD, "resample.method": "smote", "train.patience": 3},
 }
 
 
@@ -106,7 +116,10 @@ def many_levels(count: int) -> Rows:
 
 @pytest.mark.parametrize(
     "name",
-    ["Adam", "SGD", "L1", "dropout", "batch normalisation", "logistic regression", "two logits", "early stopping"],
+    [
+        *("Adam", "SGD", "L1", "dropout", "batch normalisation", "logistic regression", "two logits"),
+        *("early stopping", "over-sampled", "under-sampled below a batch"),
+    ],
 )
 def test_sparse_rows_come_to_the_same(name: str) -> None:
     rows, recipe = many_levels(600), Recipe().edited({**CALM, **SAME[name]})

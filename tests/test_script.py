@@ -83,6 +83,11 @@ CASES = {
         {**SCALED, "resample.method": "smote", "resample.ratio": 0.6, "resample.neighbors": 3},
     ),
     "under-sampling": Case("small_loan.csv", LOAN, {**SCALED, "resample.method": "random-under"}),
+    "over-sampling, batch normalisation and early stopping": Case(
+        "small_loan.csv",
+        LOAN,
+        {**SCALED, "resample.method": "random-over", "model.batch-norm": True, "train.patience": 2},
+    ),
     "SMOTE and Tomek links": Case("small_loan.csv", LOAN, {**SCALED, "resample.method": "smote-tomek"}),
     "SMOTENC": Case(
         "people.csv",

@@ -1,19 +1,24 @@
 """Training does what the recipe says, twice the same, logs honestly, and says so when it fails."""
 
+import itertools
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bindoctor import InputError, Recipe, Rows, scores
 from bindoctor.build import build_network
+from bindoctor.compiled_steps import CompiledSteps
 from bindoctor.final import train_final
-from bindoctor.loop import train_network
+from bindoctor.loop import epoch_orders, train_network
 from bindoctor.losses import plain_log_loss
 from bindoctor.resampling import SYNTHETIC
 from bindoctor.splits import repeated_folds, user_split
@@ -45,6 +50,68 @@ def recipe_with(edits: Mapping[str, object]) -> Recipe:
 
 def trained(edits: Mapping[str, object], rows: Rows | None = None, watch: Rows | None = None, seed: int = 0) -> Fitted:
     return fit(recipe_with(edits), make_rows() if rows is None else rows, seed=seed, watch=watch)
+
+
+# Epochs
+
+
+RESAMPLED = ["none", "random-over", "random-under", "smote", "smote-enn"]
+
+
+def steps_taken(edits: Mapping[str, object], monkeypatch: pytest.MonkeyPatch, *, plain: bool) -> int:
+    """Return how many steps the optimizer takes."""
+    recipe, made = recipe_with({"train.epochs": 3, "features.scale": "standard", **edits}), []
+
+    class Watched(CompiledSteps):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr("bindoctor.loop.CompiledSteps", Watched)
+    counted: list[object] = []
+    hook = register_optimizer_step_post_hook(
+        lambda optimizer, args, kwargs: counted.append(optimizer) if isinstance(optimizer, torch.optim.Adam) else None
+    )
+    try:
+        train_network(recipe, prepare(recipe, rare_rows(), seed=0), seed=0, plain=plain)
+    finally:
+        hook.remove()
+    return len(counted) if plain else made[0]._taken
+
+
+def rare_rows() -> Rows:
+    return make_rows(400, share=0.15)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("batch_size", [32, 1000])
+def test_resampling_changes_no_number_of_optimizer_steps(
+    batch_size: int, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {
+        method: steps_taken({"resample.method": method, "train.batch-size": batch_size}, monkeypatch, plain=plain)
+        for method in RESAMPLED
+    }
+    assert set(steps.values()) == {3 * math.ceil(400 / batch_size)}, steps
+
+
+@pytest.mark.parametrize("method", RESAMPLED)
+def test_an_epoch_has_as_many_rows_as_before_resampling_and_draws_all_resampled_ones_alike(method: str) -> None:
+    recipe = recipe_with({"resample.method": method, "features.scale": "standard"})
+    prepared = prepare(recipe, rare_rows(), seed=0)
+    orders = list(itertools.islice(epoch_orders(recipe, prepared, torch.Generator().manual_seed(0)), 20))
+    assert [len(order) for order in orders] == [400] * 20
+    drawn = np.bincount(torch.cat(orders), minlength=len(prepared.train.labels))
+    assert len(drawn) == len(prepared.train.labels)
+    assert drawn.max() - drawn.min() <= 1
+    assert (len(prepared.train.labels) == 400) == (method == "none")
+
+
+def test_the_rows_of_early_stopping_count_in_no_epoch() -> None:
+    recipe = recipe_with({"train.patience": 3, "resample.method": "random-over"})
+    prepared = prepare(recipe, rare_rows(), seed=0)
+    assert prepared.valid is not None
+    assert prepared.epoch_rows == 400 - len(prepared.valid.labels)
 
 
 # What practitioners start from

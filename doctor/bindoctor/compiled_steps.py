@@ -31,14 +31,18 @@ class CompiledSteps:
         labels: npt.NDArray[np.int64],
         class_weights: npt.NDArray[np.float64],
         row_weights: Matrix | None,
+        epoch_rows: int,
     ) -> None:
-        """Take over the network's start, and PyTorch's random numbers from here on; see ``TorchSteps``."""
+        """Take over the network's start, and PyTorch's random numbers from here on; see ``TorchSteps``.
+
+        ``epoch_rows`` is how many rows an epoch has, at most.
+        """
         model, loss, optimizer = recipe.model, recipe.loss, recipe.optimizer
         self._network, self._dropout = network, model.dropout if model.kind == "mlp" else 0.0
         linear = [module for module in network if isinstance(module, nn.Linear)]
         sizes = np.array([linear[0].in_features, *(module.out_features for module in linear)], dtype=np.int64)
         norm = model.batch_norm and len(linear) > 1
-        batch = min(recipe.train.batch_size, len(matrix))
+        batch = min(recipe.train.batch_size, epoch_rows)
         self._shape = Shape(sizes, ACTIVATIONS[model.activation], norm, batch)
         self._sparse = is_sparse(matrix)
         self._state = _state(network, sizes, norm=norm, turned=self._sparse)

@@ -1,6 +1,7 @@
 """The training loop: epoch by epoch over a matrix in memory, with everything logged."""
 
 import math
+from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +21,7 @@ from bindoctor.prepare import Matrix, Prepared
 from bindoctor.recipe import Recipe
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
-__all__ = ["MAX_ROWS_AT_ONCE", "Steps", "network_probability", "train_network"]
+__all__ = ["MAX_ROWS_AT_ONCE", "Steps", "epoch_orders", "network_probability", "train_network"]
 
 MAX_COMPILED_WEIGHTS = 2**20
 MAX_SPARSE_WEIGHTS = 2**24
@@ -59,6 +60,10 @@ def train_network(
     recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False
 ) -> tuple[nn.Sequential, History]:
     """Train the recipe's network; on the CPU the result depends on nothing but the arguments.
+
+    An epoch goes through as many rows as there were before resampling, so that a resampled setup takes the same number
+    of optimizer steps as the one it is compared with, and is annealed and stopped alike. Its rows are drawn in shuffled
+    passes over the resampled rows, which go on where the epoch before left off.
 
     The curve holds plain log losses, whatever is minimised: of the training rows (after resampling) as they came by in
     the epoch, dropout and all, and of the rows that early stopping watches, or else of the held-out rows, which decide
@@ -106,8 +111,7 @@ def train_network(
         clock = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.optimizer.learning_rate)
         schedule = build_schedule(recipe.optimizer, clock, settings.epochs)
         first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
-        for number in range(1, settings.epochs + 1):
-            order = _order(recipe, len(labels), shuffle)
+        for number, order in zip(range(1, settings.epochs + 1), epoch_orders(recipe, prepared, shuffle), strict=False):
             rate = clock.param_groups[0]["lr"]
             logits, norm = steps.epoch(order, rate)
             train = _measure(recipe, logits, labels[order.to(device)])
@@ -152,7 +156,7 @@ def _steps(
     most = MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS
     if plain or device.type != "cpu" or weights > most:
         return TorchSteps(recipe, network, *rows, device)
-    return CompiledSteps(recipe, network, *rows)
+    return CompiledSteps(recipe, network, *rows, prepared.epoch_rows)
 
 
 class _Measured(NamedTuple):
@@ -165,11 +169,20 @@ def _epoch(number: int, train: _Measured, valid: _Measured | None, rate: float, 
     return Epoch(number, train.loss, watched[0], train.score, watched[1], rate, norm)
 
 
-def _order(recipe: Recipe, rows: int, shuffle: torch.Generator) -> Tensor:
-    order = torch.randperm(rows, generator=shuffle)
+def epoch_orders(recipe: Recipe, prepared: Prepared, shuffle: torch.Generator) -> Iterator[Tensor]:
+    """Yield the positions of each epoch's rows, without end: shuffled passes over all rows, cut into epochs.
+
+    Where rows were resampled, an epoch need not end with a pass; without, it is one.
+    """
+    rows = prepared.epoch_rows
     # Batch normalisation cannot train on a batch of one row, so a single row left over sits this epoch out.
     alone = recipe.model.batch_norm and rows % recipe.train.batch_size == 1
-    return order[: rows - 1] if alone else order
+    waiting = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(waiting) < rows:
+            waiting = torch.cat([waiting, torch.randperm(len(prepared.train.labels), generator=shuffle)])
+        yield waiting[: rows - alone]
+        waiting = waiting[rows:]
 
 
 def _measure(recipe: Recipe, logits: Tensor, labels: Tensor) -> _Measured:

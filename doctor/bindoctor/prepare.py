@@ -50,6 +50,7 @@ class Prepared:
         valid: the rows that early stopping watches, cut from the training rows before anything was fitted; None without
             early stopping.
         test: the held-out rows, or None.
+        epoch_rows: how many training rows there were before they were resampled: so many an epoch goes through.
         weights: how much each training row counts, float32 of shape (n,) with mean 1, or None where all count alike.
     """
 
@@ -60,6 +61,7 @@ class Prepared:
     train: Part
     valid: Part | None
     test: Part | None
+    epoch_rows: int
     weights: Matrix | None = None
 
 
@@ -130,6 +132,7 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
         Part(matrix, labels),
         part(watched),
         part(test),
+        len(train),
         None if train.weights is None else _mean_one(train.weights),
     )
 

@@ -248,8 +248,10 @@ class Optimizer(Section, frozen=True):
 
 
 class Train(Section, frozen=True):
-    """How long training runs; ``patience`` 0 means no early stopping, otherwise it watches a validation part of the
-    training rows."""
+    """How long training runs; an epoch goes through as many rows as there were before resampling.
+
+    ``patience`` 0 means no early stopping, otherwise it watches a validation part of the training rows.
+    """
 
     epochs: Number = 50
     batch_size: Number = 128

@@ -98,6 +98,11 @@ class Plan:
         return self.recipe.model.kind != "gradient-boosting"
 
     @property
+    def resamples_network(self) -> bool:
+        """Tell whether a network is trained on resampled rows."""
+        return self.network and self.recipe.resample.method != "none"
+
+    @property
     def single_logit(self) -> bool:
         """Tell whether the network has one output for two classes."""
         return self.network and output_count(self.recipe.loss, len(self.rows.classes)) == 1

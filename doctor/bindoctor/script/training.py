@@ -25,6 +25,8 @@ def fit_function(plan: Plan) -> str:
         lines.append(f"valid_matrix = {matrix_of(plan, 'valid_features')}")
     if "row_weights" in plan.fit_arrays:
         lines.append("row_weights = row_weights / row_weights.mean()")
+    if plan.resamples_network:
+        lines.append("epoch_rows = len(matrix)")
     lines += resampling_lines(plan)
     lines += _network_lines(plan) if plan.network else _boosting_lines(plan)
     return (
@@ -106,6 +108,8 @@ def _network_lines(plan: Plan) -> Iterator[str]:
         if recipe.train.monitor != "average-precision" or recipe.optimizer.schedule == "plateau":
             yield f"valid_y = {_targets(plan, 'valid_labels')}"
         yield f"best, best_epoch{', best_state' if recipe.train.restore_best else ''} = {_start(plan)}"
+    if plan.resamples_network:
+        yield "waiting = torch.empty(0, dtype=torch.long)"
     yield "for epoch in range(1, EPOCHS + 1):" if plan.watches else "for epoch in range(EPOCHS):"
     yield indented(_epoch(plan))
     if plan.watches and recipe.train.restore_best:
@@ -215,7 +219,14 @@ def _epoch(plan: Plan) -> Iterator[str]:
     recipe = plan.recipe
     collects = recipe.optimizer.schedule == "plateau" and not plan.watches
     yield "network.train()"
-    yield "order = torch.randperm(len(x), generator=shuffle)"
+    if plan.resamples_network:
+        yield "# An epoch has as many rows as there were before resampling."
+        yield "while len(waiting) < epoch_rows:"
+        yield "    shuffled = torch.randperm(len(x), generator=shuffle)"
+        yield "    waiting = torch.cat([waiting, shuffled])"
+        yield "order, waiting = waiting[:epoch_rows], waiting[epoch_rows:]"
+    else:
+        yield "order = torch.randperm(len(x), generator=shuffle)"
     if recipe.model.batch_norm:
         yield "if len(order) % BATCH_SIZE == 1:"
         yield "    order = order[:-1]  # batch normalisation needs two rows"
