@@ -807,8 +807,9 @@ LAYOUTS: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("head", "how"), LAYOUTS.values(), ids=LAYOUTS)
 def test_a_script_reads_a_file_of_any_layout_as_bindoctor_does(
-    tmp_path: Path, head: bytes, how: dict[str, Any]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, how: dict[str, Any]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     draw = random.Random(0)
     delimiter = how.get("delimiter", ",")
     cells = [(f"{draw.random():.3f}", draw.choice(["red", "blue", "grey"]), draw.choice("ab")) for _ in range(60)]
