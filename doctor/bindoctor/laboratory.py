@@ -24,7 +24,7 @@ from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
-from bindoctor.splits import Fold, Index, derived_seed, repeated_folds
+from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds
 from bindoctor.train import (
     Prepared,
     constant_probability,
@@ -92,6 +92,7 @@ class Laboratory:
         self._parts: tuple[tuple[Fold, ...], ...] = repeated_folds(
             work, recipe.split, repeats=repeats, folds=folds, seed=seed
         )
+        self.overlap = overlap(self._parts)
         self._work = work
         self._fitted = fitted
         self._fits = 0

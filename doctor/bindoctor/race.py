@@ -128,7 +128,7 @@ def race(
                 continue
             racing[i] = outcome
             gains, guarded = outcome.gains(current, score), outcome.gains(current, judgement(score).guard)
-            verdict = judge(score, gains, guarded, laboratory.folds)
+            verdict = judge(score, gains, guarded, laboratory.overlap)
             trial = _trial(candidates[i], score, verdict, repeat + 1)
             if repeat < min(len(DROP_BELOW), laboratory.repeats - 1) and verdict.t < DROP_BELOW[repeat]:
                 trial = replace(trial, status="dropped-early", why="")
@@ -147,7 +147,7 @@ def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[
     for attempt in attempts:
         gains, guarded = attempt.usable_gains(current, score), attempt.usable_gains(current, guard)
         placebo = Candidate("", Fix(f"placebo {attempt.salt}: the same setup, another seed"))
-        verdict = judge(score, gains, guarded, laboratory.folds)
+        verdict = judge(score, gains, guarded, laboratory.overlap)
         trials.append(replace(_trial(placebo, score, verdict, laboratory.repeats), placebo=True))
     return tuple(trials)
 

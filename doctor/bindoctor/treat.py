@@ -152,7 +152,7 @@ def treat(
         return _nothing_kept(base, cut_off=course.cut_off)
 
     claim = primary if any(trial.score == primary for trial in kept) else kept[-1].score
-    gain = shrunken_gain(baseline, current, claim, folds)
+    gain = shrunken_gain(baseline, current, claim, laboratory.overlap)
     budget.reserved = -math.inf  # the time that was put aside is for this
     spread = max(abs(placebo.gain or 0.0) for placebo in course.placebos(baseline, claim))
     base = replace(base, score=claim, gain=gain, trials=tuple(course.trials))
@@ -274,11 +274,11 @@ def score_as_found(
     return mean_scores(attempt), ""
 
 
-def shrunken_gain(before: Attempt, after: Attempt, score: str, folds: int) -> Gain:
+def shrunken_gain(before: Attempt, after: Attempt, score: str, overlap: float) -> Gain:
     """Return the gain over all folds, and what of it is expected to replicate after having been selected."""
     gains = after.gains(before, score)
     keeps = judgement(score).keeps
-    low, high = gain_interval(gains, folds)
+    low, high = gain_interval(gains, overlap)
     return Gain(float(gains.mean()), keeps * float(gains.mean()), keeps * low, keeps * high)
 
 
