@@ -3,9 +3,9 @@
     python benchmarks/correlated_folds.py [--draws 400] [--rows 600]
 
 Two setups differ in four columns that either are pure noise or help a little, the one's exchangeable with the other's:
-no setup is better, and every gain is an accident of the rows. Each draw makes new rows, measures the gain in log loss of
-linear discriminant analysis on 6 × 5 folds, and takes its corrected resampled t. Printed are, for each kind of rows and
-of folds: the overlap that `splits.overlap` gives; the overlap at which t would have the spread 1, which is what the
+no setup is better, and every gain is an accident of the rows. Each draw makes new rows, measures the gain in log loss
+of linear discriminant analysis on 6 × 5 folds, and takes its corrected resampled t. Printed are, for each kind of rows
+and of folds: the overlap that `splits.overlap` gives; the overlap at which t would have the spread 1, which is what the
 gains' correlation comes to; and the share of draws with |t| > 1.3, by which log loss is judged, and > 0.86.
 """
 

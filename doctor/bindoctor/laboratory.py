@@ -16,6 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bindoctor.attempt import Attempt, FoldScores, RepeatRun, score_folds
+from bindoctor.boosting import with_moved_weights
 from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
@@ -208,6 +209,8 @@ class Laboratory:
                     lambda: self._prepare(recipe, rows[key], key, number),
                 )
                 seed = derived_seed(self._seed, key.repeat, number, key.salt)
+                if key.salt and recipe.model.kind == "gradient-boosting":
+                    prepared = with_moved_weights(prepared, seed=seed)
                 if stand_in:
                     done = fit_or_stand_in(recipe, prepared, rows[key].labels[train], seed=seed)
                 else:
@@ -266,12 +269,9 @@ class Laboratory:
 
     def _prepare(self, recipe: Recipe, rows: Rows, key: "RunKey", number: int) -> Prepared:
         _, test = self._parts[key.repeat][number]
-        return prepare(
-            recipe,
-            rows.take(self._rows_as_read.trained_on(recipe, rows, self._training_rows(key, number))),
-            rows.take(test),
-            seed=derived_seed(self._seed, key.repeat, number, key.salt),
-        )
+        seed = derived_seed(self._seed, key.repeat, number, key.salt)
+        trained = rows.take(self._rows_as_read.trained_on(recipe, rows, self._training_rows(key, number)))
+        return prepare(recipe, trained, rows.take(test), seed=seed)
 
     def _recalled(self, key: "RunKey", *, stand_in: bool) -> RepeatRun | TrainingFailed | None:
         record = self._journal.recall(self._name(key, stand_in=stand_in)) if self._journal else None

@@ -138,7 +138,15 @@ def race(
 
 
 def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[Trial, ...]:
-    """Try "fixes" that do nothing: the current setup with other seeds."""
+    """Try "fixes" that do nothing: the current setup with other seeds.
+
+    Gradient boosting comes to the same with any seed, so its rows' weights are moved a little instead: see
+    ``boosting.with_moved_weights``.
+    """
+    what, why = "the same setup, another seed", ""
+    if current.recipe.model.kind == "gradient-boosting":
+        what = "the same setup, row weights moved by a tenth"
+        why = "no seed changes gradient boosting, so this is its luck with the rows at hand"
     guard = judgement(score).guard
     attempts = [Attempt(current.recipe, salt=number) for number in range(1, PLACEBOS + 1)]
     for _ in range(laboratory.repeats):
@@ -146,9 +154,10 @@ def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[
     trials = []
     for attempt in attempts:
         gains, guarded = attempt.usable_gains(current, score), attempt.usable_gains(current, guard)
-        placebo = Candidate("", Fix(f"placebo {attempt.salt}: the same setup, another seed"))
+        placebo = Candidate("", Fix(f"placebo {attempt.salt}: {what}"))
         verdict = judge(score, gains, guarded, laboratory.overlap)
-        trials.append(replace(_trial(placebo, score, verdict, laboratory.repeats), placebo=True))
+        trial = _trial(placebo, score, verdict, laboratory.repeats)
+        trials.append(replace(trial, placebo=True, why=trial.why or why))
     return tuple(trials)
 
 
