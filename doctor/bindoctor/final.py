@@ -56,9 +56,8 @@ class FinalModel:
 
     def predictions(self, rows: Rows) -> Predictions:
         """Return the model's answers beside the truth, for rows it was not trained on."""
-        fold = np.zeros(len(rows), dtype=np.int64)
-        probability = self.predict(rows.features)
-        return Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
+        every, fold = np.arange(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        return Predictions.of_rows(rows, every, self.predict(rows.features), fold, self.decision.threshold)
 
 
 def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) -> FinalModel:

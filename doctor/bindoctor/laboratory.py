@@ -156,7 +156,7 @@ class Laboratory:
             held = np.concatenate([test for _, test in parts])
             answers = [constant_probability(work.labels[train], len(work.classes), len(test)) for train, test in parts]
             fold = np.repeat(np.arange(len(parts)), [len(test) for _, test in parts])
-            constant = Predictions(work.classes, work.labels[held], np.concatenate(answers), work.row_ids[held], fold)
+            constant = Predictions.of_rows(work, held, np.concatenate(answers), fold)
             self._constant[repeat] = score_folds(constant, Decide())
         return self._constant[repeat]
 
@@ -252,7 +252,7 @@ class Laboratory:
         for number, (_, test) in enumerate(self._parts[repeat]):
             fold_of[test] = number
         held = np.flatnonzero(fold_of >= 0)
-        predictions = Predictions(work.classes, work.labels[held], probability[held], work.row_ids[held], fold_of[held])
+        predictions = Predictions.of_rows(work, held, probability[held], fold_of[held])
         return RepeatRun(predictions, history, failures)
 
     def _read(self, recipe: Recipe) -> Rows:

@@ -195,13 +195,8 @@ def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int, p
         histories.append(history)
         failures += [failure] if failure else []
     held_out = np.concatenate([test for _, test in folds])
-    predictions = Predictions(
-        rows.classes,
-        rows.labels[held_out],
-        np.concatenate(probabilities),
-        rows.row_ids[held_out],
-        np.repeat(np.arange(len(folds)), [len(test) for _, test in folds]),
-    )
+    fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
+    predictions = Predictions.of_rows(rows, held_out, np.concatenate(probabilities), fold)
     return Run(History.mean(histories), cross_decided(predictions, recipe.decide), tuple(failures))
 
 
