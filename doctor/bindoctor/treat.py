@@ -33,8 +33,8 @@ MIN_RARE_ROWS = 50
 """Below this many rare rows in training, a real gain in average precision is found in one case of five: no claim is
 made."""
 MIN_LOCKED_GROUPS = 10
-"""Below this many groups among the locked rows their interval is far too narrow (Cameron, Gelbach & Miller 2008). A fifth
-of 50 groups is as many; with 50 in all a swap of noise passes in one case of 18, with 12 in one of five."""
+"""Below this many groups among the locked rows their interval is far too narrow (Cameron, Gelbach & Miller 2008). A
+fifth of 50 groups is as many; with 50 in all a swap of noise passes in one case of 18, with 12 in one of five."""
 MAX_CORRECTION_ROUNDS = 8
 LOCKED_SHARE = 0.2
 PLAIN_STEPS_COST = 8

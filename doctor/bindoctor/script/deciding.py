@@ -82,20 +82,22 @@ def _out_of_fold(plan: Plan) -> Iterator[str]:
     fitted = {"threshold": decide.threshold == "tuned", "calibration": decide.calibrate != "none"}
     yield ""
     yield f"# Fit the {' and the '.join(name for name, wanted in fitted.items() if wanted)} on out-of-fold answers."
+    last_alone = len(training_rows(plan.rows)) > MAX_CROSS_FITTED
     if "times" in plan.keys:
-        yield "folds = TimeSeriesSplit(FOLDS)"
         yield 'by_time = np.argsort(times, kind="stable")'
+        yield "part = len(labels) / (FOLDS + FOLDS // 2 + 1)"
+        yield "cuts = [round(len(labels) - part * k) for k in range(FOLDS, 0, -1)]"
+        yield "cuts = [between_times(times, cut) for cut in cuts]"
+        parted = "zip(cuts, [*cuts[1:], len(labels)], strict=True)"
+        yield "truth, answers = [], []"
+        yield f"for start, end in {f'list({parted})[-1:]' if last_alone else parted}:"
+        yield "    kept, held_out = np.sort(by_time[:start]), np.sort(by_time[start:end])"
     else:
         kind = "StratifiedGroupKFold" if "groups" in plan.keys else "StratifiedKFold"
         yield f"folds = {kind}(FOLDS, shuffle=True, random_state=FOLD_SEED)"
-    yield "truth, answers = [], []"
-    split = {(): "features, labels", ("groups",): "features, labels, groups", ("times",): "by_time"}[plan.keys]
-    parted = f"folds.split({split})"
-    if len(training_rows(plan.rows)) > MAX_CROSS_FITTED:
-        parted = f"list({parted})[-1:]"
-    yield f"for kept, held_out in {parted}:"
-    if "times" in plan.keys:
-        yield "    kept, held_out = np.sort(by_time[kept]), np.sort(by_time[held_out])"
+        parted = f"folds.split({', '.join(['features', 'labels', *plan.keys])})"
+        yield "truth, answers = [], []"
+        yield f"for kept, held_out in {f'list({parted})[-1:]' if last_alone else parted}:"
     part = ["features.iloc[kept]", "labels[kept]", *(f"{name}[kept]" for name in plan.fit_arrays)]
     yield f"    predict = fit({', '.join(part)})"
     yield "    answers.append(predict(features.iloc[held_out]))"

@@ -33,6 +33,7 @@ def split_lines(plan: Plan) -> Iterator[str]:
     elif "times" in plan.keys:
         yield 'by_time = np.argsort(times, kind="stable")'
         yield "first = len(labels) - math.ceil(VALID * len(labels))"
+        yield "first = between_times(times, first)"
         yield "kept, watched = np.sort(by_time[:first]), np.sort(by_time[first:])"
     else:
         stratify = ["stratify=labels"] if plan.stratified else []
