@@ -151,7 +151,12 @@ def user_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:
 
 def training_rows(rows: Rows) -> Rows:
     """Return the rows without those that the split's column keeps back."""
-    return rows if rows.held_out is None else replace(rows.take(np.flatnonzero(~rows.held_out)), held_out=None)
+    return rows if rows.held_out is None else _apart(rows, ~rows.held_out)
+
+
+def validation_rows(rows: Rows) -> Rows | None:
+    """Return the rows that the split's column keeps back to validate on, or None where there are none."""
+    return None if rows.validation is None or not rows.validation.any() else _apart(rows, rows.validation)
 
 
 def inner_validation(rows: Rows, split: Split, *, seed: int) -> Fold:
@@ -174,6 +179,10 @@ def stratifiable(rows: Rows, share: float) -> bool:
     present = present[present > 0]
     held_out = math.ceil(share * len(rows))
     return bool(present.min() >= 2 and min(held_out, len(rows) - held_out) >= len(present))
+
+
+def _apart(rows: Rows, chosen: npt.NDArray[np.bool_]) -> Rows:
+    return replace(rows.take(np.flatnonzero(chosen)), held_out=None, validation=None)
 
 
 def _group_parts(rows: Rows, groups: Index, share: float) -> Fraction:

@@ -18,7 +18,8 @@ def main_lines(plan: Plan) -> Iterator[str]:
         yield from _selection(plan)
     if plan.fits_decision:
         yield from _out_of_fold(plan)
-    yield f"predict = fit({', '.join(['features', 'labels', *plan.fit_arrays])})"
+    watched = ["valid"] if plan.watches_column else []
+    yield f"predict = fit({', '.join(['features', 'labels', *plan.fit_arrays, *watched])})"
     if plan.leaves_out and plan.must_be_there and plan.numbers:
         # Rows that are left out may hold missing numbers although the rows trained on do not.
         yield "every_row = every_row.fillna(features[NUMBERS].median())"
@@ -70,10 +71,13 @@ def _selection(plan: Plan) -> Iterator[str]:
     if data.deduplicate:
         yield "table = table[~pd.Series(identity)[table.index].duplicated()]"
     yield "used = table.index[~held_out[table.index]]" if "held_out" in plan.arrays else "used = table.index"
+    if plan.watches_column:
+        yield "watched = table.index[validation[table.index]]"
+        yield "valid = features.loc[watched], labels[watched].astype(int)"
     yield "every_row = features"
     yield "features, labels = features.loc[used], labels[used].astype(int)"
     for name in plan.arrays:
-        if name not in ("held_out", "identity"):
+        if name not in ("held_out", "validation", "identity"):
             yield f"{name} = {name}[used]"
 
 
