@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bindoctor import Aim, Finding, Fix, Recipe, Table, Where
-from bindoctor.laboratory import Attempt, Laboratory
+from bindoctor.attempt import Attempt
+from bindoctor.laboratory import Laboratory
 from bindoctor.race import MAX_PER_SLOT, candidates_of, run_placebos, slot_of
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
