@@ -64,8 +64,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
     Rows that the split's column keeps back are not trained on. Those of them that it calls validation rows are what
-    early stopping watches.
-    Beyond 20 000 rows the last of the folds is plenty for a threshold, and is the only one.
+    early stopping watches. Beyond 20 000 rows the last of the folds is plenty for a threshold, and is the only one.
 
     Args:
         recipe: what to train.
