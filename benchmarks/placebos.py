@@ -58,7 +58,7 @@ def count(dataset: Dataset, recipe: Recipe, *, outer: int, placebos: int, repeat
         found["tried"] += 1
         found["mean, 1 x 5 folds"] += bool(gains[: laboratory.folds].mean() > 0)
         found[f"mean, {repeats} x 5 folds"] += bool(gains.mean() > 0)
-        found["bindoctor"] += judge(score, gains, guarded, laboratory.folds).status == "improved"
+        found["bindoctor"] += judge(score, gains, guarded, laboratory.overlap).status == "improved"
     return found
 
 

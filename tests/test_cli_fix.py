@@ -126,12 +126,36 @@ def test_fix_without_settings_creates_them(cli: Cli, tmp_path: Path, small_loan:
     assert not (tmp_path / "bindoctor.toml").exists()
 
 
-def test_fewer_rows_than_folds_are_refused(cli: Cli, tmp_path: Path) -> None:
+def test_fewer_rows_than_folds_cannot_be_verified(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("x,y\n1,a\n2,b\n3,a\n4,b\n")
-    done = cli("fix", "few.csv", "--target", "y", "--apply")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    done = cli("fix", "few.csv", "--target", "y")
+    assert done.returncode == 0, done.stderr
+    assert "CANNOT VERIFY" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]
+
+
+def test_fewer_rare_rows_than_folds_are_an_answer_and_the_corrections_are_applied(cli: Cli, folder: Path) -> None:
+    table = pl.read_csv(folder / "small_loan.csv", infer_schema=False)
+    rare = pl.col("Personal Loan") == "1"
+    pl.concat([table.filter(rare).head(3), table.filter(~rare).head(200)]).write_csv(folder / "small_loan.csv")
+    done = cli("fix", "--apply")
+    assert done.returncode == 0, done.stderr
+    for part in ("Corrections", "Leave out 'ID'", "CANNOT VERIFY: class '1' has 2 rows, fewer than the 5 folds"):
+        assert part in " ".join(done.stdout.split()), part
+    assert 'drop = ["ID"]' in (folder / "bindoctor.toml").read_text()
+    assert json.loads((folder / "bindoctor-out" / "report.json").read_text())["treatment"]["status"] == "cannot-verify"
+
+
+def test_without_enough_groups_for_a_threshold_nothing_is_claimed_and_no_model_written(cli: Cli, folder: Path) -> None:
+    table = pl.read_csv(folder / "small_loan.csv", infer_schema=False)
+    table.with_columns((pl.int_range(pl.len()) % 3).alias("team")).write_csv(folder / "small_loan.csv")
+    with (folder / "bindoctor.toml").open("a") as file:
+        file.write('\n[recipe.decide]\nthreshold = "tuned"\n[recipe.split]\ngroup = "team"\n')
+    done = cli("fix", "--apply")
+    assert done.returncode == 0, done.stderr
+    for part in ("CANNOT VERIFY: group column 'team' has 2 groups", "No model was written"):
+        assert part in " ".join(done.stdout.split()), part
+    assert not (folder / "bindoctor-out" / "model").exists()
 
 
 def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":

@@ -199,6 +199,42 @@ def test_under_repeats_a_row_is_not_answered_by_its_own_label_from_another_repea
     assert np.array_equal(other.probability[here], decided.probability[here])
 
 
+@pytest.mark.parametrize("folds", [1, 4])
+def test_in_time_no_later_label_changes_an_answer(folds: int) -> None:
+    decide = Decide(threshold="tuned", calibrate="platt")
+    predictions = overconfident(240)
+    day = (predictions.row_ids // 6).astype(np.float64)
+    predictions = replace(predictions, fold=predictions.row_ids * folds // 240, order=day)
+    decided = cross_decided(predictions, decide)
+    for cut in (10, 25, 39):
+        truth = np.where(day >= cut, 1 - predictions.truth, predictions.truth)
+        other = cross_decided(replace(predictions, truth=truth), decide)
+        known = day <= cut
+        assert np.array_equal(other.decision[known], decided.decision[known])
+        assert np.array_equal(other.probability[known], decided.probability[known])
+
+
+def test_in_time_the_first_rows_are_answered_as_if_nothing_were_known() -> None:
+    predictions = overconfident(240)
+    predictions = replace(predictions, fold=predictions.row_ids // 60, order=predictions.row_ids.astype(np.float64))
+    decided = cross_decided(predictions, Decide(threshold="tuned", calibrate="temperature"))
+    first = predictions.fold == 0
+    assert np.array_equal(decided.probability[first], predictions.probability[first])
+    assert np.array_equal(decided.decision[first], predictions.positive[first] >= 0.5)
+    assert not np.array_equal(decided.probability[~first], predictions.probability[~first])
+
+
+def test_a_single_held_out_part_of_groups_is_halved_between_groups() -> None:
+    decide = Decide(calibrate="temperature")
+    group = np.arange(240) // 8
+    predictions = replace(overconfident(240), fold=np.zeros(240, dtype=int), groups=group)
+    decided = cross_decided(predictions, decide)
+    factor = logit(predictions.positive) / logit(decided.positive)
+    of_group = [np.ptp(factor[(group == g) & (np.abs(predictions.positive - 0.5) < 0.49)]) for g in range(30)]
+    assert max(of_group) < 1e-6
+    assert len(np.unique(factor[np.abs(predictions.positive - 0.5) < 0.49].round(6))) == 2
+
+
 def test_a_tuned_threshold_gains_nothing_on_noise() -> None:
     random = np.random.default_rng(0)
     mccs = []

@@ -5,7 +5,7 @@ import pytest
 
 from bindoctor import InputError, Recipe
 from bindoctor.dataset import Dataset, Table
-from bindoctor.part_names import held_out_rows
+from bindoctor.part_names import held_out_rows, is_validation
 from bindoctor.readers import table_source
 from bindoctor.rows import rows_of
 from bindoctor.scan import scan
@@ -26,6 +26,21 @@ from bindoctor.scan import scan
 )
 def test_levels_say_which_rows_are_kept_back(column: str, levels: list[str], held_out: list[bool]) -> None:
     assert held_out_rows("a.csv", column, pl.Series(levels)).tolist() == held_out
+
+
+@pytest.mark.parametrize(
+    ("column", "levels", "validated"),
+    [
+        ("part", ["train", "valid", "test"], [False, True, False]),
+        ("split", ["Training ", "VAL", "hold out"], [False, True, False]),
+        ("set", ["train_1", "dev-2", "Test-2"], [False, True, False]),
+        ("is_valid", ["0", "1"], [False, True]),
+        ("is_test", ["0", "1"], [False, False]),
+        ("train", ["1", "0"], [False, False]),
+    ],
+)
+def test_levels_say_which_rows_are_validated_on(column: str, levels: list[str], validated: list[bool]) -> None:
+    assert [is_validation(column, level) for level in levels] == validated
 
 
 @pytest.mark.parametrize(

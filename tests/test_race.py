@@ -1,9 +1,14 @@
 """A fix's slot follows from what it edits, and a slot tries the best alternatives of every finding first."""
 
+import numpy as np
 import pytest
 
-from bindoctor import Aim, Finding, Fix, Recipe, Where
-from bindoctor.race import MAX_PER_SLOT, candidates_of, slot_of
+from bindoctor import Aim, Finding, Fix, Recipe, Table, Where
+from bindoctor.attempt import Attempt
+from bindoctor.laboratory import Laboratory
+from bindoctor.race import MAX_PER_SLOT, candidates_of, run_placebos, slot_of
+from bindoctor.readers import open_dataset, table_source
+from bindoctor.rows import rows_of
 
 
 @pytest.mark.parametrize(
@@ -56,3 +61,21 @@ def test_corrections_and_advice_are_no_candidates() -> None:
         "optimizer", [finding("A", 0.1, aim=Aim.CORRECT), finding("B", 0.2, aim=Aim.ADVISE)], Recipe()
     )
     assert found == ()
+
+
+@pytest.mark.parametrize("kind", ["logistic", "gradient-boosting"])
+def test_doing_nothing_moves_every_learners_score_and_does_not_make_it_much_worse(kind: str) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(240, 3))
+    y = (x[:, 0] + random.normal(size=240) > 0).astype(int)
+    table = Table({**{f"x{i}": column.tolist() for i, column in enumerate(x.T)}, "y": y.tolist()})
+    dataset = open_dataset(table_source(table), "y")
+    recipe = Recipe().edited({"model.kind": kind, "train.epochs": 4})
+    laboratory = Laboratory(dataset, rows_of(dataset, recipe), recipe, seed=0, repeats=2, folds=3)
+    baseline = laboratory.complete(Attempt(recipe), stand_in=True)
+    placebos = run_placebos(laboratory, baseline, "log-loss")
+    gains = [placebo.gain for placebo in placebos]
+    assert 0 not in gains
+    assert gains[0] != gains[1]
+    assert all(abs(gain or 0.0) < 0.1 * baseline.score("log-loss").mean() for gain in gains)
+    assert all(("no seed changes" in placebo.why) == (kind == "gradient-boosting") for placebo in placebos)

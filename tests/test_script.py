@@ -385,6 +385,31 @@ CASES = {
             "split.folds": 2,
         },
     ),
+    "early stopping on a column's validation rows": Case(
+        "parts.csv",
+        "y",
+        {
+            **PEOPLE,
+            "data.drop-rows": [0, 5, 17],
+            "data.deduplicate": True,
+            "split.column": "part",
+            "split.time": "day",
+            "train.patience": 2,
+        },
+    ),
+    "early stopping on a column's validation rows, but within folds on a part of each": Case(
+        "parts.csv",
+        "y",
+        {
+            **PEOPLE,
+            "model.kind": "gradient-boosting",
+            "split.column": "part",
+            "split.group": "team",
+            "train.patience": 2,
+            "decide.threshold": "tuned",
+            "split.folds": 2,
+        },
+    ),
     "no rows that contradict each other": Case(
         "people.csv",
         "y",
@@ -439,6 +464,9 @@ def write_data(folder: Path, loan: Path, small_loan: Path) -> None:
         pl.when(pl.col("index") % 9 == 4).then(pl.lit("total")).otherwise(pl.col("income")).alias("income"),
     )
     unknown.drop("index").write_csv(folder / "targetless.csv")
+    fifth = pl.int_range(pl.len()) % 5 == 0
+    parts = people.with_columns(pl.when(fifth).then(pl.lit("valid")).otherwise(pl.col("part")).alias("part"))
+    parts.write_csv(folder / "parts.csv")
     people.tail(40).write_csv(folder / "valid.csv")
     people.with_row_index("number").write_csv(folder / "numbered.csv")
     people.tail(40).with_row_index("number").write_csv(folder / "numbered_valid.csv")

@@ -1,8 +1,11 @@
 """Rows are parted as the recipe says: nothing is lost, and nothing stands on both sides."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Rows
+from bindoctor.errors import TooFewRows
 from bindoctor.final import checked_split
 from bindoctor.recipe import Split
 from bindoctor.splits import (
@@ -17,7 +21,9 @@ from bindoctor.splits import (
     derived_seed,
     inner_validation,
     locked_part,
+    overlap,
     repeated_folds,
+    time_folds,
     training_rows,
     user_split,
 )
@@ -61,6 +67,17 @@ def any_rows(draw: st.DrawFn) -> Rows:
     )
 
 
+@st.composite
+def uneven_rows(draw: st.DrawFn) -> Rows:
+    """Rows in groups or at times of any size, from all alone to one that holds nearly every row."""
+    sizes = draw(st.lists(st.sampled_from([1, 1, 1, 2, 5, 20, 60]), min_size=1, max_size=40))
+    key = np.repeat(np.arange(len(sizes)), sizes)
+    random = np.random.default_rng(draw(st.integers(0, 1000)))
+    key = random.permutation(len(sizes))[random.permutation(key)]
+    labels = (random.random(len(key)) < draw(st.sampled_from([0.05, 0.3, 0.5]))).astype(int)
+    return rows_with(labels, groups=key) if draw(st.booleans()) else rows_with(labels, order=key)
+
+
 def check_fold(rows: Rows, fold: Fold) -> None:
     """Hold a fold to what every fold must be."""
     train, test = fold
@@ -71,7 +88,7 @@ def check_fold(rows: Rows, fold: Fold) -> None:
     if rows.groups is not None:
         assert not np.intersect1d(rows.groups[train], rows.groups[test]).size
     if rows.order is not None:
-        assert rows.order[train].max() <= rows.order[test].min()
+        assert rows.order[train].max() < rows.order[test].min()
 
 
 @given(any_rows(), st.sampled_from(SPLITS), st.integers(0, 3))
@@ -120,6 +137,68 @@ def test_repeated_folds_hold_every_row_out_once_a_repeat(rows: Rows, folds: int,
         held_out = np.concatenate([test for _, test in one])
         assert len(np.unique(held_out)) == len(held_out)
         assert rows.order is not None or len(held_out) == len(rows)
+
+
+@given(uneven_rows(), st.integers(2, 6), st.sampled_from([0.05, 0.2, 0.5]), st.integers(0, 3))
+@settings(max_examples=300, deadline=None)
+def test_no_group_and_no_time_is_on_both_sides_of_anything(rows: Rows, folds: int, share: float, seed: int) -> None:
+    split = Split(group="g" if rows.groups is not None else "", time="t" if rows.order is not None else "", valid=share)
+    in_folds = msgspec.structs.replace(split, kind="folds", folds=folds, repeats=2)
+    made: list[Fold] = []
+    for make in (
+        lambda: [locked_part(rows, split, share=share, seed=seed)],
+        lambda: [inner_validation(rows, split, seed=seed)],
+        lambda: user_split(rows, split, seed=seed),
+        lambda: user_split(rows, in_folds, seed=seed),
+        lambda: [fold for one in repeated_folds(rows, split, repeats=3, folds=folds, seed=seed) for fold in one],
+    ):
+        # Too few groups or times are told as such, and as nothing else.
+        with suppress(TooFewRows):
+            made += make()
+    for fold in made:
+        check_fold(rows, fold)
+
+
+@given(uneven_rows(), st.integers(2, 6))
+@settings(max_examples=100, deadline=None)
+def test_windows_in_time_are_trained_on_everything_before_them(rows: Rows, folds: int) -> None:
+    order = np.arange(len(rows)).astype(float) if rows.order is None else rows.order
+    try:
+        windows = time_folds(order, folds)
+    except TooFewRows:
+        return
+    assert len(windows) == folds
+    for (train, test), (next_train, _) in pairwise(windows):
+        assert np.array_equal(np.union1d(train, test), next_train)
+    assert order[windows[-1][1]].max() == order.max()
+
+
+def test_repeats_in_time_cut_elsewhere_whatever_their_number() -> None:
+    rows = rows_with([0, 1] * 200, order=np.arange(400))
+    three = repeated_folds(rows, Split(time="day"), repeats=3, folds=5, seed=0)
+    six = repeated_folds(rows, Split(time="day"), repeats=6, folds=5, seed=1)
+    starts = [one[0][1][0] for one in six]
+    assert len(set(starts)) == 6
+    assert starts[:3] == [one[0][1][0] for one in three]
+    assert max(starts) - min(starts) < 400 / 8
+    assert {len(test) for one in six for _, test in one} == {50}
+
+
+def test_the_overlap_is_that_of_equal_folds_and_grows_with_the_fold_that_varies_most() -> None:
+    rows = rows_with([0, 1] * 200)
+    assert overlap(repeated_folds(rows, Split(), repeats=2, folds=5, seed=0)) == pytest.approx(1 / 4)
+    timed = rows_with([0, 1] * 200, order=np.arange(400))
+    assert overlap(repeated_folds(timed, Split(time="day"), repeats=6, folds=5, seed=0)) == pytest.approx(0.4, abs=0.02)
+    large = rows_with([0, 1] * 200, groups=np.maximum(np.arange(400) - 200, 0))
+    assert overlap(repeated_folds(large, Split(group="who"), repeats=2, folds=5, seed=0)) > 1
+
+
+def test_one_time_or_one_that_holds_most_rows_cannot_be_cut_into_windows() -> None:
+    with pytest.raises(TooFewRows, match="all 40 rows have one time"):
+        locked_part(rows_with([0, 1] * 20, order=np.zeros(40)), Split(time="day"), seed=0)
+    rows = rows_with([0, 1] * 20, order=np.maximum(np.arange(40) - 30, 0))
+    with pytest.raises(TooFewRows, match="10 different times in 40 rows, too few or too uneven to cut 5 windows"):
+        repeated_folds(rows, Split(time="day"), repeats=1, folds=5, seed=0)
 
 
 def test_every_repeat_is_shuffled_anew_and_the_seed_decides_how() -> None:

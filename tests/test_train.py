@@ -14,13 +14,16 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from bindoctor import InputError, Recipe, Rows, scores
+from bindoctor import InputError, Recipe, Rows, Table, scores
 from bindoctor.build import build_network
 from bindoctor.compiled_steps import CompiledSteps
-from bindoctor.final import train_final
+from bindoctor.evidence import Evidence
+from bindoctor.final import train_evidence, train_final
 from bindoctor.loop import epoch_orders, train_network
 from bindoctor.losses import plain_log_loss
+from bindoctor.readers import open_dataset, table_source
 from bindoctor.resampling import SYNTHETIC
+from bindoctor.rows import rows_of
 from bindoctor.splits import repeated_folds, user_split
 from bindoctor.train import Fitted, TrainingFailed, cross_fit, fit, fit_prepared, prepare
 
@@ -597,3 +600,35 @@ def test_the_final_model_is_not_trained_on_rows_that_a_column_keeps_back() -> No
     second = train_final(recipe_with(edits), rows.take(np.flatnonzero(~held_out)), seed=0)
     np.testing.assert_array_equal(first.predict(rows.features), second.predict(rows.features))
     assert first.decision.threshold == second.decision.threshold
+
+
+def parted(cells: Sequence[str]) -> Evidence:
+    rows = make_rows()
+    columns = {name: rows.features[name].to_list() for name in rows.features.columns}
+    table = Table({**columns, "part": cells, "y": rows.labels.tolist()})
+    edits: dict[str, object] = {"train.patience": 2, "train.epochs": 30, "split.column": "part"}
+    return Evidence(open_dataset(table_source(table), "y"), recipe=recipe_with(edits))
+
+
+def test_early_stopping_of_the_final_model_watches_the_columns_validation_rows_and_trains_on_all_others() -> None:
+    evidence = parted([("train", "train", "valid", "test")[i % 4] for i in range(240)])
+    assert evidence.dataset is not None and evidence.recipe is not None
+    rows = rows_of(evidence.dataset, evidence.recipe)
+    model = train_final(evidence.recipe, rows, seed=0)
+    assert rows.validation is not None
+    part = np.arange(240) % 4
+    apart = [
+        replace(rows.take(np.flatnonzero(chosen)), held_out=None, validation=None) for chosen in (part < 2, part == 2)
+    ]
+    given = fit(evidence.recipe, apart[0], seed=0, valid=apart[1])
+    assert model.fitted.history == given.history
+    assert model.fitted.history != fit(evidence.recipe, apart[0], seed=0).history
+
+
+@pytest.mark.parametrize(("other", "answered"), [("test", 1), ("valid", 2)])
+def test_rows_that_early_stopping_watched_are_not_scored(other: str, answered: int) -> None:
+    evidence = parted([("train", "train", "valid", other)[i % 4] for i in range(240)])
+    run, note = train_evidence(evidence)
+    assert run.predictions is not None and not note
+    assert len(run.predictions.truth) == 60 * answered
+    assert set(run.predictions.row_ids % 4) == ({3} if other == "test" else {2, 3})

@@ -1,6 +1,10 @@
 """A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +12,10 @@ import pytest
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
-from bindoctor.confirm import Confirmation
+from bindoctor.confirm import Confirmation, _bootstrap, _resamples
 from bindoctor.course import Course, Diagnose, Tracker
 from bindoctor.laboratory import Laboratory
+from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
@@ -137,6 +142,89 @@ def test_too_few_rare_rows_mean_that_nothing_can_be_verified() -> None:
     assert done.recipe == QUICK
 
 
+DROP_NOISE = Fix("drop 'noise'", {"data.drop+": ("noise",)}, Aim.CORRECT)
+
+
+def test_fewer_rare_rows_than_folds_are_an_answer_after_the_corrections() -> None:
+    cells = learnable(120)
+    cells["y"] = (np.arange(120) % 40 == 0).astype(int)
+    done = treat(evidence_on(dataset(cells), QUICK), offering(DROP_NOISE, STANDARDISE), repeats=1)
+    assert done.status == "cannot-verify"
+    assert "class '1' has" in done.why and "fewer than the 5 folds" in done.why
+    assert [correction.title for correction in done.corrections] == ["drop 'noise'"]
+    assert done.recipe.data.drop == ("noise",)
+    assert done.trials == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "edits", "why"),
+    [
+        (np.arange(500) % 3, {"split.group": "key"}, "has 3 groups|has 2 groups"),
+        (np.arange(500) % 30, {"split.group": "key"}, "the locked rows hold 6 groups; below 10"),
+        (np.arange(500) // 250, {"split.time": "key"}, "1 different time in 250 rows, too few"),
+        (np.zeros(500, dtype=int), {"split.time": "key"}, "all 500 rows have one time"),
+    ],
+    ids=["groups than folds", "locked groups", "times than windows", "times than two"],
+)
+def test_too_few_groups_or_times_mean_that_nothing_can_be_verified(
+    column: np.ndarray, edits: dict[str, object], why: str
+) -> None:
+    cells = {**learnable(), "key": column}
+    recipe = QUICK.edited({**edits, "data.drop": ["key"]})
+    done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=1)
+    assert done.status == "cannot-verify"
+    assert re.search(why, done.why), done.why
+
+
+def test_locked_rows_of_one_class_can_confirm_nothing() -> None:
+    cells = learnable()
+    cells["y"][400:] = 0
+    cells["day"] = np.arange(500)
+    done = treat(evidence_on(dataset(cells), QUICK.edited({"split.time": "day"})), offering(STANDARDISE), repeats=1)
+    assert done.status == "cannot-verify"
+    assert "locked rows hold no '1'" in done.why
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_a_fix_is_verified_on_locked_groups_and_on_the_latest_rows(kind: str) -> None:
+    cells = {**learnable(900), "key": np.random.default_rng(0).permutation(900) // 9}
+    recipe = QUICK.edited({f"split.{kind}": "key", "decide.threshold": "tuned", "train.patience": 3})
+    done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=2)
+    assert done.status == "verified", done.why
+    assert done.locked_rows == 180
+
+
+@pytest.mark.parametrize("kind", ["groups", "order"])
+def test_rows_that_go_together_make_the_confirmation_less_sure(kind: str) -> None:
+    random = np.random.default_rng(0)
+    key, easy = np.repeat(np.arange(30), 20), np.repeat(random.normal(size=30), 20)
+    truth = random.integers(0, 2, 600)
+    sides = np.where(truth == 1, 1.0, -1.0)
+
+    def answers(logit: np.ndarray) -> Predictions:
+        p = 1 / (1 + np.exp(-logit))
+        return Predictions(("0", "1"), truth, np.column_stack([1 - p, p]), np.arange(600), np.zeros(600, dtype=int))
+
+    before, after, constant = answers(sides), answers(sides * (1 + 0.5 * easy)), answers(np.zeros(600))
+    alone, _ = _bootstrap("log-loss", before, after, constant, 0)
+    kept: dict[str, Any] = {kind: key if kind == "groups" else key.astype(np.float64)}
+    together, over = _bootstrap("log-loss", replace(before, **kept), after, constant, 0)
+    assert together.std() > 2.5 * alone.std()
+    assert len(together) == len(over) == 1000
+
+
+def test_a_resample_holds_whole_groups_or_runs_of_time() -> None:
+    rows = Predictions(("0", "1"), np.arange(60) % 2, np.full((60, 2), 0.5), np.arange(60), np.zeros(60, dtype=int))
+    groups = np.random.default_rng(0).permutation(60) // 5
+    for index in islice(_resamples(replace(rows, groups=groups), 0), 20):
+        drawn = np.bincount(groups[index], minlength=12)
+        assert (drawn % 5 == 0).all() and drawn.sum() == 60
+    order = np.random.default_rng(0).permutation(60).astype(np.float64)
+    for index in islice(_resamples(replace(rows, order=order), 0), 20):
+        runs = order[index].reshape(20, 3)
+        assert (np.diff(runs, axis=1) % 60 == 1).all()
+
+
 def test_a_tuned_threshold_is_judged_by_the_score_it_is_tuned_for() -> None:
     tuned = Fix("tuned threshold", {"decide.threshold": "tuned"})
     recipe = QUICK.edited({"features.scale": "standard"})
@@ -185,7 +273,7 @@ def test_three_classes_are_judged_by_any_score(score: str) -> None:
 @pytest.mark.filterwarnings("error")
 def test_folds_without_a_class_poison_no_verdict(score: str) -> None:
     recipe = MANY.edited({"split.group": "team"})
-    done = treat(evidence_on(dataset(three_kinds(groups=30)), recipe), offering(STANDARDISE), repeats=2, score=score)
+    done = treat(evidence_on(dataset(three_kinds(2000, groups=60)), recipe), offering(STANDARDISE), repeats=2, score=score)
     for values in (done.before, done.after, done.class_shares, done.honest):
         assert np.isfinite(list(values.values())).all()
     gains = [(trial.gain, trial.t) for trial in done.trials]
@@ -194,7 +282,7 @@ def test_folds_without_a_class_poison_no_verdict(score: str) -> None:
 
 
 def test_two_classes_of_which_one_is_missing_in_folds_are_judged_by_the_other_folds() -> None:
-    cells = three_kinds(groups=30)
+    cells = three_kinds(2000, groups=60)
     cells["y"] = np.where(cells["y"] == "top", "yes", "no")
     recipe = QUICK.edited({"split.group": "team"})
     done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=2, score="average-precision")

@@ -1,7 +1,7 @@
 """The one look at the locked rows: the bundle against the honest baseline and against the constant answer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from bindoctor.recipe import Recipe
 from bindoctor.train import TrainingFailed, constant_probability
 
 RESAMPLES = 1000
+BLOCKS = 20
+"""Blocks of consecutive rows in a resample of rows in time: few enough for what lasts a twentieth of the locked time to
+stay within one."""
 
 
 @dataclass(frozen=True)
@@ -107,19 +110,42 @@ def _trained(recipe: Recipe, work: Rows, locked: Rows, seed: int) -> Predictions
 
 
 def _predictions(rows: Rows, probability: npt.NDArray[np.float64]) -> Predictions:
-    return Predictions(rows.classes, rows.labels, probability, rows.row_ids, np.zeros(len(rows), dtype=np.int64))
+    return Predictions.of_rows(rows, np.arange(len(rows)), probability, np.zeros(len(rows), dtype=np.int64))
 
 
 def _bootstrap(
     score: str, before: Predictions, after: Predictions, constant: Predictions, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Resample rows within each class, so that every resample holds all classes; return the two gains of each."""
-    random = np.random.default_rng(seed)
-    members = [np.flatnonzero(before.truth == k) for k in np.unique(before.truth)]
+    """Return the two gains of each resample, without those in which the score is undefined."""
     gains, over_constant = np.empty(RESAMPLES), np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        index = np.concatenate([random.choice(rows, len(rows)) for rows in members])
+    for i, index in enumerate(_resamples(before, seed)):
         fixed = scores.measure(score, after.take(index))
         gains[i] = scores.gain(score, scores.measure(score, before.take(index)), fixed)
         over_constant[i] = scores.gain(score, scores.measure(score, constant.take(index)), fixed)
-    return gains, over_constant
+    return gains[np.isfinite(gains)], over_constant[np.isfinite(over_constant)]
+
+
+def _resamples(rows: Predictions, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Draw rows again and again, as independently as they came.
+
+    Rows of one group say nearly the same, so that whole groups are drawn (the cluster bootstrap, Field & Welsh 2007).
+    Rows in time are drawn in blocks of consecutive ones, the first following on the last (the circular block bootstrap,
+    Politis & Romano 1992). All others are drawn one by one within each class, so that every resample holds all classes.
+    """
+    random = np.random.default_rng(seed)
+    if rows.groups is not None:
+        by_group = np.argsort(rows.groups, kind="stable")
+        members = np.split(by_group, np.flatnonzero(np.diff(rows.groups[by_group])) + 1)
+        for _ in range(RESAMPLES):
+            yield np.concatenate([members[k] for k in random.integers(0, len(members), len(members))])
+    elif rows.order is not None:
+        by_time = np.argsort(rows.order, kind="stable")
+        length = math.ceil(len(by_time) / BLOCKS)
+        for _ in range(RESAMPLES):
+            starts = random.integers(0, len(by_time), math.ceil(len(by_time) / length))
+            places = (starts[:, None] + np.arange(length)).ravel()[: len(by_time)]
+            yield by_time[places % len(by_time)]
+    else:
+        of_class = [np.flatnonzero(rows.truth == k) for k in np.unique(rows.truth)]
+        for _ in range(RESAMPLES):
+            yield np.concatenate([random.choice(members, len(members)) for members in of_class])

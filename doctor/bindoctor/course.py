@@ -238,7 +238,7 @@ class Course:
             self._laboratory.complete(Attempt(setup.recipe, half=True), stand_in=True) for setup in (current, attempt)
         )
         small, large = after.gains(before, score), attempt.gains(current, score)
-        fading = len(small) == len(large) and corrected_t(small - large, self._laboratory.folds) > MIN_FADING_T
+        fading = len(small) == len(large) and corrected_t(small - large, self._laboratory.overlap) > MIN_FADING_T
         mean_small, mean_large = float(small.mean()), float(large.mean())
         seen = f"gains {mean_large:.4f} on the sample and {mean_small:.4f} on half of it"
         if fading and mean_large * (mean_large / mean_small) ** self._doublings < judgement(score).min_gain:

@@ -99,6 +99,7 @@ class Rows:
         order: the split's time of each row as sortable float64 of shape (n,), or None.
         weights: how much each row counts in training, float64 >= 0 of shape (n,), or None.
         held_out: rows that the split's column keeps back from training, bool of shape (n,), or None.
+        validation: those of them that it calls validation rows, bool of shape (n,), or None.
     """
 
     features: pl.DataFrame
@@ -109,6 +110,7 @@ class Rows:
     order: npt.NDArray[np.float64] | None = None
     weights: npt.NDArray[np.float64] | None = None
     held_out: npt.NDArray[np.bool_] | None = None
+    validation: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -133,4 +135,5 @@ class Rows:
             None if self.order is None else self.order[index],
             None if self.weights is None else self.weights[index],
             None if self.held_out is None else self.held_out[index],
+            None if self.validation is None else self.validation[index],
         )

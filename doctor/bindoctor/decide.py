@@ -163,7 +163,11 @@ def cross_decided(predictions: Predictions, decide: Decide) -> Predictions:
     """Calibrate and answer out-of-fold predictions, each row by what was fitted without its label.
 
     For each fold the calibrator and the threshold are fitted on the other folds' rows (less those that occur in the
-    fold under another repeat). The rows of a single fold are parted into two halves, stratified, which serve as folds.
+    fold under another repeat). With a time it is those that are earlier than all of the fold's, as whoever used the
+    model then would have had them (prequential evaluation, Dawid 1984); the first rows are answered as long as nothing
+    is known: with their probabilities as they are, from 0.5 on. What is fitted so gains nothing on them, and looks
+    worse than it is rather than better. The rows of a single fold are parted into two halves, which serve as folds:
+    stratified, of whole groups, or the earlier and the later ones.
 
     Returns:
         The predictions with calibrated probabilities, each row's ``decided`` class, and the threshold that
@@ -178,13 +182,15 @@ def cross_decided(predictions: Predictions, decide: Decide) -> Predictions:
         return replace(predictions, threshold=decide.fixed_threshold, decided=None)
     folds = predictions.fold
     if len(np.unique(folds)) == 1:
-        folds = _halves(predictions.truth)
+        folds = _halves(predictions)
     probability = np.empty_like(predictions.probability)
     decided = np.empty_like(predictions.truth)
     for fold in np.unique(folds):
         here = folds == fold
-        others = ~np.isin(predictions.row_ids, predictions.row_ids[here])
-        decision = _fit(predictions.truth[others], predictions.probability[others], decide)
+        others = _fitted_on(predictions, here)
+        decision = Decision(decide.fixed_threshold)
+        if others.any():
+            decision = _fit(predictions.truth[others], predictions.probability[others], decide)
         probability[here] = decision.calibrator.apply(predictions.probability[here])
         decided[here] = decision.answer(probability[here])
     final = fit_decision(predictions, decide)
@@ -217,7 +223,21 @@ def _fit(truth: Classes, probability: Floats, decide: Decide) -> Decision:
     return Decision(tune_threshold(truth, calibrator.apply(probability)[:, 1], decide), calibrator)
 
 
-def _halves(truth: Classes) -> Classes:
+def _fitted_on(predictions: Predictions, here: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the rows that the answers to some may be learned from."""
+    if predictions.order is not None:
+        return np.asarray(predictions.order < predictions.order[here].min())
+    return ~np.isin(predictions.row_ids, predictions.row_ids[here])
+
+
+def _halves(predictions: Predictions) -> Classes:
+    """Return 0 or 1 for each row: at random with every class in both, by whole groups, or by time."""
+    truth, order = predictions.truth, predictions.order
+    if order is not None:
+        return np.asarray(order >= np.median(order), dtype=np.int64)
+    if predictions.groups is not None:
+        group_of, members = np.unique(predictions.groups, return_inverse=True)
+        return np.random.default_rng(0).permutation(len(group_of))[members] % 2
     shuffled = np.random.default_rng(0).permutation(len(truth))
     by_class = shuffled[np.argsort(truth[shuffled], kind="stable")]
     halves = np.empty_like(truth)

@@ -16,7 +16,7 @@ from bindoctor.evidence import Evidence
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe, Split
 from bindoctor.rows import rows_of
-from bindoctor.splits import Fold, repeated_folds, training_rows, user_split
+from bindoctor.splits import Fold, repeated_folds, training_rows, user_split, validation_rows
 from bindoctor.train import Fitted, cross_fit, fit
 
 MAX_CROSS_FITTED = 20_000
@@ -56,17 +56,16 @@ class FinalModel:
 
     def predictions(self, rows: Rows) -> Predictions:
         """Return the model's answers beside the truth, for rows it was not trained on."""
-        fold = np.zeros(len(rows), dtype=np.int64)
-        probability = self.predict(rows.features)
-        answered = Predictions(rows.classes, rows.labels, probability, rows.row_ids, fold, self.decision.threshold)
+        every, fold = np.arange(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        answered = Predictions.of_rows(rows, every, self.predict(rows.features), fold, self.decision.threshold)
         return replace(answered, costs=self.fitted.recipe.decide.costs)
 
 
 def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) -> FinalModel:
     """Train the recipe on all rows; a threshold or calibrator that is learned comes from ``split.folds`` folds of them.
 
-    Rows that the split's column keeps back are not trained on. Beyond 20 000 rows the first of the folds is plenty for
-    a threshold, and is the only one.
+    Rows that the split's column keeps back are not trained on. Those of them that it calls validation rows are what
+    early stopping watches. Beyond 20 000 rows the last of the folds is plenty for a threshold, and is the only one.
 
     Args:
         recipe: what to train.
@@ -78,7 +77,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
         InputError: the recipe does not fit the rows.
         TrainingFailed: training collapsed.
     """
-    rows = training_rows(rows)
+    valid, rows = validation_rows(rows), training_rows(rows)
     require_two_classes(recipe.decide, len(rows.classes))
     decision = Decision(recipe.decide.fixed_threshold)
     if needs_fitting(recipe.decide):
@@ -87,7 +86,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
         if len(rows) > MAX_CROSS_FITTED:
             folds = folds[-1:]
         decision = fit_decision(cross_fit(raw, rows, folds, seed=seed, plain=plain).predictions, recipe.decide)
-    return FinalModel(fit(recipe, rows, seed=seed, plain=plain), decision, _medians(recipe, rows))
+    return FinalModel(fit(recipe, rows, seed=seed, plain=plain, valid=valid), decision, _medians(recipe, rows))
 
 
 def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
@@ -104,7 +103,8 @@ def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
     recipe, seed = evidence.recipe, evidence.recipe.train.seed
     rows = rows_of(evidence.dataset, recipe, evidence.profile)
     parts = checked_split(rows, recipe.split, seed=seed)
-    run = cross_fit(recipe, rows, parts, seed=seed)
+    parts, valid = _watched_apart(recipe, rows, parts)
+    run = cross_fit(recipe, rows, parts, seed=seed, valid=valid)
     note = ""
     if run.failures:
         note = (
@@ -131,6 +131,18 @@ def checked_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:
     if random and enough and len(rows) <= MAX_CROSS_FITTED:
         return user_split(rows, msgspec.structs.replace(split, kind="folds", repeats=1), seed=seed)
     return user_split(rows, split, seed=seed)
+
+
+def _watched_apart(recipe: Recipe, rows: Rows, parts: tuple[Fold, ...]) -> tuple[tuple[Fold, ...], Rows | None]:
+    """Let early stopping watch the column's validation rows, and answer only those that it has not seen.
+
+    Where the column keeps no others back, they are answered, and early stopping cuts a part of the training rows.
+    """
+    valid = validation_rows(rows)
+    if not recipe.train.patience or valid is None or rows.validation is None:
+        return parts, None
+    left = tuple((train, test[~rows.validation[test]]) for train, test in parts)
+    return (left, valid) if all(len(test) for _, test in left) else (parts, None)
 
 
 def _medians(recipe: Recipe, rows: Rows) -> dict[str, float]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bindoctor.attempt import Attempt, FoldScores, RepeatRun, cheapest_constant, score_folds
+from bindoctor.boosting import with_moved_weights
 from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
@@ -24,7 +25,7 @@ from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
-from bindoctor.splits import Fold, Index, derived_seed, repeated_folds
+from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds
 from bindoctor.train import (
     Prepared,
     constant_probability,
@@ -92,6 +93,7 @@ class Laboratory:
         self._parts: tuple[tuple[Fold, ...], ...] = repeated_folds(
             work, recipe.split, repeats=repeats, folds=folds, seed=seed
         )
+        self.overlap = overlap(self._parts)
         self._work = work
         self._cheapest = cheapest_constant(recipe.decide)
         self._fitted = fitted
@@ -155,7 +157,7 @@ class Laboratory:
             held = np.concatenate([test for _, test in parts])
             answers = [constant_probability(work.labels[train], len(work.classes), len(test)) for train, test in parts]
             fold = np.repeat(np.arange(len(parts)), [len(test) for _, test in parts])
-            constant = Predictions(work.classes, work.labels[held], np.concatenate(answers), work.row_ids[held], fold)
+            constant = Predictions.of_rows(work, held, np.concatenate(answers), fold)
             self._constant[repeat] = score_folds(constant, self._cheapest)
         return self._constant[repeat]
 
@@ -208,6 +210,8 @@ class Laboratory:
                     lambda: self._prepare(recipe, rows[key], key, number),
                 )
                 seed = derived_seed(self._seed, key.repeat, number, key.salt)
+                if key.salt and recipe.model.kind == "gradient-boosting":
+                    prepared = with_moved_weights(prepared, seed=seed)
                 if stand_in:
                     done = fit_or_stand_in(recipe, prepared, rows[key].labels[train], seed=seed)
                 else:
@@ -249,7 +253,7 @@ class Laboratory:
         for number, (_, test) in enumerate(self._parts[repeat]):
             fold_of[test] = number
         held = np.flatnonzero(fold_of >= 0)
-        predictions = Predictions(work.classes, work.labels[held], probability[held], work.row_ids[held], fold_of[held])
+        predictions = Predictions.of_rows(work, held, probability[held], fold_of[held])
         return RepeatRun(predictions, history, failures)
 
     def _read(self, recipe: Recipe) -> Rows:
@@ -266,12 +270,9 @@ class Laboratory:
 
     def _prepare(self, recipe: Recipe, rows: Rows, key: "RunKey", number: int) -> Prepared:
         _, test = self._parts[key.repeat][number]
-        return prepare(
-            recipe,
-            rows.take(self._rows_as_read.trained_on(recipe, rows, self._training_rows(key, number))),
-            rows.take(test),
-            seed=derived_seed(self._seed, key.repeat, number, key.salt),
-        )
+        seed = derived_seed(self._seed, key.repeat, number, key.salt)
+        trained = rows.take(self._rows_as_read.trained_on(recipe, rows, self._training_rows(key, number)))
+        return prepare(recipe, trained, rows.take(test), seed=seed)
 
     def _recalled(self, key: "RunKey", *, stand_in: bool) -> RepeatRun | TrainingFailed | None:
         record = self._journal.recall(self._name(key, stand_in=stand_in)) if self._journal else None

@@ -9,12 +9,9 @@ import polars as pl
 from bindoctor.errors import InputError
 
 TRAINING = frozenset({"train", "training", "learn", "learning", "development"})
-HELD_OUT = frozenset(
-    {
-        *("valid", "validation", "val", "dev", "eval", "evaluation", "tune", "tuning"),
-        *("test", "testing", "holdout", "hold-out", "heldout", "held-out", "oot", "out-of-time"),
-    }
-)
+VALIDATION = frozenset({"valid", "validation", "val", "dev", "eval", "evaluation", "tune", "tuning"})
+TEST = frozenset({"test", "testing", "holdout", "hold-out", "heldout", "held-out", "oot", "out-of-time"})
+HELD_OUT = VALIDATION | TEST
 YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
 
@@ -56,13 +53,28 @@ def is_held_out(column: str, level: str) -> bool | None:
     """Tell whether a level of a column keeps its rows back from training; None if it names no part."""
     word = _word(level)
     if word in YES | NO:
-        named = {is_held_out("", part) for part in re.split(r"[^a-z]+|(?<=is)(?=[a-z])", column.lower())} - {None}
+        named = {is_held_out("", part) for part in _words(column)} - {None}
         return None if len(named) != 1 else named.pop() is (word in YES)
+    name = _part_name(word)
+    return name in HELD_OUT if name else None
+
+
+def is_validation(column: str, level: str) -> bool:
+    """Tell whether a level of a column keeps its rows back to validate on, and not to test."""
+    word = _word(level)
+    if word in YES | NO:
+        return bool(is_held_out(column, level)) and any(_part_name(part) in VALIDATION for part in _words(column))
+    return _part_name(word) in VALIDATION
+
+
+def _part_name(word: str) -> str:
+    """Return the known name of a part that a word is or begins with, or ""."""
     first = re.split(r"[-\d]", word, maxsplit=1)[0]
-    for name in (word, first):
-        if name in TRAINING | HELD_OUT:
-            return name in HELD_OUT
-    return None
+    return next((name for name in (word, first) if name in TRAINING | HELD_OUT), "")
+
+
+def _words(column: str) -> list[str]:
+    return re.split(r"[^a-z]+|(?<=is)(?=[a-z])", column.lower())
 
 
 def _word(level: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bindoctor.dataset import Rows
 from bindoctor.errors import InputError
 
 
@@ -26,6 +27,8 @@ class Predictions:
         decided: the answered class's index, int64 of shape (n,), where each row was answered by a threshold that never
             saw its label; None where ``threshold`` alone answers.
         costs: what a false positive and a false negative cost, if that is known (binary only).
+        groups: the split's group of each row, int64 of shape (n,), or None.
+        order: the split's time of each row, float64 of shape (n,), or None.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +39,29 @@ class Predictions:
     threshold: float = 0.5
     decided: npt.NDArray[np.int64] | None = None
     costs: tuple[float, float] | None = None
+    groups: npt.NDArray[np.int64] | None = None
+    order: npt.NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Rows,
+        index: npt.NDArray[np.int64],
+        probability: npt.NDArray[np.float64],
+        fold: npt.NDArray[np.int64],
+        threshold: float = 0.5,
+    ) -> "Predictions":
+        """Return probabilities beside the truth of the rows at these positions, with what keeps those rows apart."""
+        return cls(
+            rows.classes,
+            rows.labels[index],
+            probability,
+            rows.row_ids[index],
+            fold,
+            threshold,
+            groups=None if rows.groups is None else rows.groups[index],
+            order=None if rows.order is None else rows.order[index],
+        )
 
     @property
     def binary(self) -> bool:
@@ -67,6 +93,8 @@ class Predictions:
             self.threshold,
             None if self.decided is None else self.decided[index],
             self.costs,
+            None if self.groups is None else self.groups[index],
+            None if self.order is None else self.order[index],
         )
 
     def to_csv(self) -> str:

@@ -47,8 +47,8 @@ class Prepared:
         learned: what columns are made and inputs chosen with, learnt from the training rows.
         preprocessor: fitted on the training rows, before they were resampled.
         train: the training rows, resampled.
-        valid: the rows that early stopping watches, cut from the training rows before anything was fitted; None without
-            early stopping.
+        valid: the rows that early stopping watches: given, or cut from the training rows before anything was fitted;
+            None without early stopping.
         test: the held-out rows, or None.
         epoch_rows: how many training rows there were before they were resampled: so many an epoch goes through.
         weights: how much each training row counts, float32 of shape (n,) with mean 1, or None where all count alike.
@@ -80,8 +80,15 @@ def random_preparation(recipe: Recipe) -> bool:
     return encoded or by_quantiles or recipe.resample.method != "none" or recipe.train.patience > 0
 
 
-def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int) -> Prepared:
-    """Fit the recipe's preprocessing on ``train``, apply it to both parts, and resample the training rows only.
+def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int, valid: Rows | None = None) -> Prepared:
+    """Fit the recipe's preprocessing on ``train``, apply it to every part, and resample the training rows only.
+
+    Args:
+        recipe: what is trained.
+        train: the training rows.
+        test: rows to answer.
+        seed: for everything random.
+        valid: rows for early stopping to watch; without them, they are cut from the training rows.
 
     Raises:
         InputError: the recipe does not fit the columns, missing numbers are not imputed, a value is too large for
@@ -95,7 +102,9 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int)
         )
     check_columns(recipe.data, recipe.features, columns)
     watched = None
-    if recipe.train.patience:
+    if recipe.train.patience and valid is not None:
+        watched = valid
+    elif recipe.train.patience:
         kept, cut = inner_validation(train, recipe.split, seed=seed)
         train, watched = train.take(kept), train.take(cut)
     must_be_there = recipe.features.impute == "none" and not _takes_missing(recipe)

@@ -10,7 +10,7 @@ import polars as pl
 from bindoctor.cells import Cells, read_cells
 from bindoctor.dataset import Dataset, Rows, Source
 from bindoctor.errors import InputError
-from bindoctor.part_names import held_out_rows
+from bindoctor.part_names import held_out_rows, is_validation
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
@@ -70,6 +70,7 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
         order=_order(dataset.source, time, keys[time]) if time else None,
         weights=_weights(dataset.source, weight, keys[weight]) if weight else None,
         held_out=held_out_rows(dataset.source.name, part, _stripped(keys[part])) if part else None,
+        validation=_validation(part, _stripped(keys[part])) if part else None,
     )
 
 
@@ -105,6 +106,11 @@ def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> 
 
 def _stripped(parts: list[Cells]) -> pl.Series:
     return pl.concat([cells.stripped for cells in parts])
+
+
+def _validation(column: str, levels: pl.Series) -> npt.NDArray[np.bool_]:
+    known = {level: is_validation(column, level) for level in levels.unique().to_list()}
+    return levels.replace_strict(known, return_dtype=pl.Boolean).to_numpy()
 
 
 def _weights(source: Source, column: str, parts: list[Cells]) -> npt.NDArray[np.float64]:

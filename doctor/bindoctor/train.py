@@ -98,24 +98,33 @@ class Run:
     failures: tuple[str, ...] = ()
 
 
-def fit(recipe: Recipe, rows: Rows, *, seed: int, watch: Rows | None = None, plain: bool = True) -> Fitted:
+def fit(
+    recipe: Recipe,
+    rows: Rows,
+    *,
+    seed: int,
+    watch: Rows | None = None,
+    valid: Rows | None = None,
+    plain: bool = True,
+) -> Fitted:
     """Train the recipe on ``rows``.
 
     On the CPU the result depends on nothing but the arguments, and with plain PyTorch's steps an exported script comes
-    to the same. With early stopping, the validation part that it watches is cut out of ``rows`` first.
+    to the same. Early stopping watches ``valid``, or a part that is cut out of ``rows`` first.
 
     Args:
         recipe: what to train.
         rows: the training rows.
         seed: for everything random: preprocessing, resampling, initial weights, dropout and the order of rows.
         watch: rows whose loss is logged, and which decide nothing; not looked at with early stopping.
+        valid: rows for early stopping to watch.
         plain: whether to take plain PyTorch's steps; compiled ones differ by rounding.
 
     Raises:
         InputError: the recipe does not fit the rows.
         TrainingFailed: the loss or the answers are no numbers, or every row is answered alike.
     """
-    prepared = prepare(recipe, rows, watch, seed=seed)
+    prepared = prepare(recipe, rows, watch, seed=seed, valid=valid)
     model = _train(recipe, prepared, seed=seed, plain=plain)
     matrix = prepared.train.matrix[:MAX_ROWS_AT_ONCE]
     _require_answers(model.probability(matrix, len(prepared.classes)), matrix, model.history)
@@ -181,27 +190,26 @@ def fit_or_stand_in(
         return constant_probability(labels, len(prepared.classes), rows), error.history, str(error)
 
 
-def cross_fit(recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int, plain: bool = False) -> Run:
+def cross_fit(
+    recipe: Recipe, rows: Rows, folds: Sequence[Fold], *, seed: int, plain: bool = False, valid: Rows | None = None
+) -> Run:
     """Train the recipe once a fold and collect the held-out rows' answers, as the recipe decides them.
+
+    Early stopping watches ``valid``, or else a part of each fold's training rows.
 
     Raises:
         InputError: the recipe does not fit the rows.
     """
     probabilities, histories, failures = [], [], []
     for train, test in folds:
-        prepared = prepare(recipe, rows.take(train), rows.take(test), seed=seed)
+        prepared = prepare(recipe, rows.take(train), rows.take(test), seed=seed, valid=valid)
         probability, history, failure = fit_or_stand_in(recipe, prepared, rows.labels[train], seed=seed, plain=plain)
         probabilities.append(probability)
         histories.append(history)
         failures += [failure] if failure else []
     held_out = np.concatenate([test for _, test in folds])
-    predictions = Predictions(
-        rows.classes,
-        rows.labels[held_out],
-        np.concatenate(probabilities),
-        rows.row_ids[held_out],
-        np.repeat(np.arange(len(folds)), [len(test) for _, test in folds]),
-    )
+    fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
+    predictions = Predictions.of_rows(rows, held_out, np.concatenate(probabilities), fold)
     return Run(History.mean(histories), cross_decided(predictions, recipe.decide), tuple(failures))
 
 

@@ -47,12 +47,12 @@ def judgement(score: str) -> Judgement:
     return JUDGEMENTS.get(score, DECISION_JUDGEMENT)
 
 
-def corrected_t(gains: Gains, folds: int) -> float:
+def corrected_t(gains: Gains, overlap: float) -> float:
     """Return the corrected resampled t statistic (Nadeau & Bengio 2003) of paired gains.
 
     Args:
         gains: one gain for each repeat and fold, shape (n,).
-        folds: folds in a repeat; training sets overlap by 1 − 1/folds, hence ρ = 1/(folds − 1).
+        overlap: held-out over training rows, as ``splits.overlap`` gives it: 1/4 for five folds of equal size.
     """
     if len(gains) < 2:
         return 0.0
@@ -60,15 +60,13 @@ def corrected_t(gains: Gains, folds: int) -> float:
     mean = float(np.mean(gains))
     if spread == 0:
         return 0.0 if mean == 0 else math.copysign(math.inf, mean)
-    return mean / math.sqrt((1 / len(gains) + 1 / (folds - 1)) * spread)
+    return mean / math.sqrt((1 / len(gains) + overlap) * spread)
 
 
-def gain_interval(gains: Gains, folds: int) -> tuple[float, float]:
+def gain_interval(gains: Gains, overlap: float) -> tuple[float, float]:
     """Return the 95 % interval of the mean gain under the same correction (normal quantile)."""
     mean = float(np.mean(gains))
-    half = (
-        1.96 * math.sqrt((1 / len(gains) + 1 / (folds - 1)) * float(np.var(gains, ddof=1))) if len(gains) > 1 else 0.0
-    )
+    half = 1.96 * math.sqrt((1 / len(gains) + overlap) * float(np.var(gains, ddof=1))) if len(gains) > 1 else 0.0
     return mean - half, mean + half
 
 
@@ -82,19 +80,19 @@ class Verdict:
     why: str = ""
 
 
-def judge(score: str, gains: Gains, guarded: Gains, folds: int) -> Verdict:
+def judge(score: str, gains: Gains, guarded: Gains, overlap: float) -> Verdict:
     """Decide whether gains are an improvement.
 
     Args:
         score: the score that the gains are in.
-        gains: one paired gain for each repeat and fold in which the score is defined, shape (n,).
+        gains: one paired gain for each repeat and fold, shape (n,); none where the score is undefined in every fold.
         guarded: the same in the score's guard.
-        folds: folds in a repeat.
+        overlap: as in ``corrected_t``.
     """
     if not len(gains):
         return Verdict("no-difference", 0.0, 0.0, f"{score} is undefined in every fold")
     limits = judgement(score)
-    mean, t = float(gains.mean()), corrected_t(gains, folds)
+    mean, t = float(gains.mean()), corrected_t(gains, overlap)
     lost = -float(guarded.mean()) if len(guarded) else 0.0
     if t < -limits.min_t:
         return Verdict("worse", mean, t)

@@ -25,6 +25,7 @@ from bindoctor.cli.options import (
     rule_options,
 )
 from bindoctor.config import FILE_NAME, DataSettings, find_config
+from bindoctor.errors import TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
@@ -185,7 +186,7 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
     try:
         model = train_final(recipe, rows_of(workspace.dataset, recipe), seed=recipe.train.seed)
         stored = save_model(out, model)
-    except TrainingFailed as error:
+    except (TrainingFailed, TooFewRows) as error:
         note = f"No model was written: training on all rows failed ({error})."
         treatment = replace(treatment, notes=(*treatment.notes, note))
         stored = ()

@@ -122,7 +122,8 @@ def print_treatment(treatment: "Treatment", console: Console) -> None:
     console.print()
     status = (treatment.status.replace("-", " ").upper(), STATUS_STYLES[treatment.status])
     console.print(Text.assemble(status, f": {printable(treatment.why).rstrip('.')}."))
-    console.print(_before_and_after(treatment))
+    if treatment.class_shares:
+        console.print(_before_and_after(treatment))
     if treatment.gain is not None:
         gain = treatment.gain
         console.print(
@@ -209,6 +210,8 @@ def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
 
 def _score_of_corrections(treatment: "Treatment") -> Text:
     score = treatment.score
+    if not treatment.honest:
+        return Text("Nothing could be trained to compare them.", style="dim")
     if not treatment.as_found:
         return Text("The setup as found could not be trained.", style="dim")
     if all(path.startswith("split.") for correction in treatment.corrections for path in correction.edits):

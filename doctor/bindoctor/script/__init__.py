@@ -7,7 +7,7 @@ from bindoctor.rows import rows_of
 from bindoctor.script.assemble import assembled
 from bindoctor.script.deciding import deciding_constants, deciding_functions, main_lines
 from bindoctor.script.layout import literal
-from bindoctor.script.parts import DECIDING, MAKING, READING, SELECTING, TRAINING
+from bindoctor.script.parts import DECIDING, MAKING, READING, SELECTING, SPLITTING, TRAINING
 from bindoctor.script.plan import Plan, check_plan
 from bindoctor.script.preparing import making_functions, preparing_constants
 from bindoctor.script.reading import reading_constants, reading_function
@@ -46,6 +46,7 @@ def render_script(dataset: Dataset, evidence: Evidence) -> str:
         **READING,
         "read_rows": reading_function(plan),
         **SELECTING,
+        **SPLITTING,
         **MAKING,
         **making_functions(plan),
         **TRAINING,

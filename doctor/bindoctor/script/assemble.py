@@ -36,7 +36,6 @@ MODULES = {
         "KFold",
         "StratifiedGroupKFold",
         "StratifiedKFold",
-        "TimeSeriesSplit",
         "train_test_split",
     ),
     "sklearn.pipeline": ("make_pipeline",),

@@ -18,7 +18,8 @@ def main_lines(plan: Plan) -> Iterator[str]:
         yield from _selection(plan)
     if plan.fits_decision:
         yield from _out_of_fold(plan)
-    yield f"predict = fit({', '.join(['features', 'labels', *plan.fit_arrays])})"
+    watched = ["valid"] if plan.watches_column else []
+    yield f"predict = fit({', '.join(['features', 'labels', *plan.fit_arrays, *watched])})"
     if plan.leaves_out and plan.must_be_there and plan.numbers:
         # Rows that are left out may hold missing numbers although the rows trained on do not.
         yield "every_row = every_row.fillna(features[NUMBERS].median())"
@@ -73,10 +74,13 @@ def _selection(plan: Plan) -> Iterator[str]:
     if data.deduplicate:
         yield "table = table[~pd.Series(identity)[table.index].duplicated()]"
     yield "used = table.index[~held_out[table.index]]" if "held_out" in plan.arrays else "used = table.index"
+    if plan.watches_column:
+        yield "watched = table.index[validation[table.index]]"
+        yield "valid = features.loc[watched], labels[watched].astype(int)"
     yield "every_row = features"
     yield "features, labels = features.loc[used], labels[used].astype(int)"
     for name in plan.arrays:
-        if name not in ("held_out", "identity"):
+        if name not in ("held_out", "validation", "identity"):
             yield f"{name} = {name}[used]"
 
 
@@ -85,20 +89,22 @@ def _out_of_fold(plan: Plan) -> Iterator[str]:
     fitted = {"threshold": decide.cut == "tuned", "calibration": decide.calibrate != "none"}
     yield ""
     yield f"# Fit the {' and the '.join(name for name, wanted in fitted.items() if wanted)} on out-of-fold answers."
+    last_alone = len(training_rows(plan.rows)) > MAX_CROSS_FITTED
     if "times" in plan.keys:
-        yield "folds = TimeSeriesSplit(FOLDS)"
         yield 'by_time = np.argsort(times, kind="stable")'
+        yield "part = len(labels) / (FOLDS + FOLDS // 2 + 1)"
+        yield "cuts = [round(len(labels) - part * k) for k in range(FOLDS, 0, -1)]"
+        yield "cuts = [between_times(times, cut) for cut in cuts]"
+        parted = "zip(cuts, [*cuts[1:], len(labels)], strict=True)"
+        yield "truth, answers = [], []"
+        yield f"for start, end in {f'list({parted})[-1:]' if last_alone else parted}:"
+        yield "    kept, held_out = np.sort(by_time[:start]), np.sort(by_time[start:end])"
     else:
         kind = "StratifiedGroupKFold" if "groups" in plan.keys else "StratifiedKFold"
         yield f"folds = {kind}(FOLDS, shuffle=True, random_state=FOLD_SEED)"
-    yield "truth, answers = [], []"
-    split = {(): "features, labels", ("groups",): "features, labels, groups", ("times",): "by_time"}[plan.keys]
-    parted = f"folds.split({split})"
-    if len(training_rows(plan.rows)) > MAX_CROSS_FITTED:
-        parted = f"list({parted})[-1:]"
-    yield f"for kept, held_out in {parted}:"
-    if "times" in plan.keys:
-        yield "    kept, held_out = np.sort(by_time[kept]), np.sort(by_time[held_out])"
+        parted = f"folds.split({', '.join(['features', 'labels', *plan.keys])})"
+        yield "truth, answers = [], []"
+        yield f"for kept, held_out in {f'list({parted})[-1:]' if last_alone else parted}:"
     part = ["features.iloc[kept]", "labels[kept]", *(f"{name}[kept]" for name in plan.fit_arrays)]
     yield f"    predict = fit({', '.join(part)})"
     yield "    answers.append(predict(features.iloc[held_out]))"

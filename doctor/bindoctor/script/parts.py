@@ -51,6 +51,16 @@ def without_overlap(table):
 ''',
 }
 
+SPLITTING = {
+    "between_times": '''
+def between_times(times, position):
+    """Return the position nearest to this one at which one time ends."""
+    ordered = np.sort(times)
+    ends = np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
+    return ends[np.abs(ends - position).argmin()]
+''',
+}
+
 CONFLICTS = {
     "keep": "",
     "majority": '''

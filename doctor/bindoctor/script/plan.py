@@ -15,13 +15,13 @@ from bindoctor.decide import needs_fitting, require_two_classes
 from bindoctor.engineering import engineered_columns, learn
 from bindoctor.errors import InputError
 from bindoctor.losses import class_weights, output_count
-from bindoctor.part_names import held_out_rows
+from bindoctor.part_names import held_out_rows, is_validation
 from bindoctor.recipe import Dates, Derived, Recipe
 from bindoctor.selection import indices_in, select
-from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows
+from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows, validation_rows
 
 Key = Literal["groups", "times"]
-Array = Literal["groups", "times", "row_weights", "held_out", "identity"]
+Array = Literal["groups", "times", "row_weights", "held_out", "validation", "identity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +113,16 @@ class Plan:
         return self.recipe.train.patience > 0
 
     @property
+    def watches_column(self) -> bool:
+        """Tell whether early stopping of the final model watches the rows that the split's column names for it."""
+        return self.watches and validation_rows(self.rows) is not None
+
+    @property
+    def cuts(self) -> bool:
+        """Tell whether a part for early stopping is cut from training rows."""
+        return self.watches and (self.fits_decision or not self.watches_column)
+
+    @property
     def fits_decision(self) -> bool:
         """Tell whether a threshold or calibrator is fitted on out-of-fold answers."""
         return needs_fitting(self.recipe.decide)
@@ -139,19 +149,20 @@ class Plan:
         """Return what is read of each row beside features and label."""
         weights: tuple[Array, ...] = () if self.rows.weights is None else ("row_weights",)
         held_out: tuple[Array, ...] = () if self.rows.held_out is None else ("held_out",)
+        validation: tuple[Array, ...] = ("validation",) if self.watches_column else ()
         identity: tuple[Array, ...] = ("identity",) if self.recipe.data.deduplicate else ()
-        return (*self.keys, *weights, *held_out, *identity)
+        return (*self.keys, *weights, *held_out, *validation, *identity)
 
     @property
     def fit_arrays(self) -> tuple[Array, ...]:
         """Return what training is given beside features and labels."""
-        unused: set[Array] = {"held_out", "identity", *(() if self.watches else self.keys)}
+        unused: set[Array] = {"held_out", "validation", "identity", *(() if self.cuts else self.keys)}
         return tuple(name for name in self.arrays if name not in unused)
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """Return what rows are kept apart by, where the script splits rows at all."""
-        if not (self.watches or self.fits_decision):
+        if not (self.cuts or self.fits_decision):
             return ()
         if self.rows.groups is not None:
             return ("groups",)
@@ -178,6 +189,12 @@ class Plan:
         column, source = self.recipe.split.column, self.dataset.source.name
         levels = pl.concat([cells.stripped for cells in self._key_cells(column)])
         return levels.filter(pl.Series(held_out_rows(source, column, levels))).unique().sort().to_list()
+
+    @property
+    def validation_levels(self) -> list[str]:
+        """Return the levels of the split's column whose rows are kept back to validate on."""
+        column = self.recipe.split.column
+        return [level for level in self.held_out_levels if is_validation(column, level)]
 
     @cached_property
     def numbering(self) -> list[str]:
@@ -221,7 +238,7 @@ def check_plan(plan: Plan) -> None:
             "unset one of them."
         )
     seed, rows = recipe.train.seed, training_rows(plan.rows)
-    if plan.watches:
+    if plan.cuts:
         inner_validation(rows, recipe.split, seed=seed)
     if plan.fits_decision:
         repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)

@@ -17,10 +17,23 @@ SCALERS = {
 
 
 def split_lines(plan: Plan) -> Iterator[str]:
-    """Yield the lines that cut off the rows that early stopping watches, as ``splits.inner_validation`` does."""
+    """Yield the lines that set the rows apart that early stopping watches, as ``prepare`` does."""
     if not plan.watches:
         return
     yield "# Early stopping watches rows that nothing else has seen."
+    if not plan.watches_column:
+        yield from _cut_lines(plan)
+    elif not plan.cuts:
+        yield "valid_features, valid_labels = valid"
+    else:
+        yield "if valid is None:"
+        yield indented(_cut_lines(plan))
+        yield "else:"
+        yield "    valid_features, valid_labels = valid"
+    yield ""
+
+
+def _cut_lines(plan: Plan) -> Iterator[str]:
     if "groups" in plan.keys:
         kind = "StratifiedGroupKFold" if plan.stratified else "GroupKFold"
         yield "finest = int(min(20, len(np.unique(groups)), np.bincount(labels).max()))"
@@ -33,17 +46,17 @@ def split_lines(plan: Plan) -> Iterator[str]:
     elif "times" in plan.keys:
         yield 'by_time = np.argsort(times, kind="stable")'
         yield "first = len(labels) - math.ceil(VALID * len(labels))"
+        yield "first = between_times(times, first)"
         yield "kept, watched = np.sort(by_time[:first]), np.sort(by_time[first:])"
     else:
         stratify = ["stratify=labels"] if plan.stratified else []
         cut = call("train_test_split", "np.arange(len(labels))", "test_size=VALID", "random_state=SEED", *stratify)
-        yield lay_out(cut, before="kept, watched = ", depth=1)
+        yield lay_out(cut, before="kept, watched = ", depth=2 if plan.watches_column else 1)
         yield "kept, watched = np.sort(kept), np.sort(watched)"
     yield "valid_features, valid_labels = features.iloc[watched], labels[watched]"
     yield "features, labels = features.iloc[kept], labels[kept]"
     if "row_weights" in plan.fit_arrays:
         yield "row_weights = row_weights[kept]"
-    yield ""
 
 
 def preprocessing_lines(plan: Plan) -> Iterator[str]:

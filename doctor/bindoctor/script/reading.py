@@ -10,7 +10,7 @@ from bindoctor.readers.cells import COMMA_NUMBER
 from bindoctor.readers.columnar import ColumnarSource
 from bindoctor.readers.delimited import DelimitedSource
 from bindoctor.readers.wrappers import NullTokenSource
-from bindoctor.script.layout import Expression, call, indented, lay_out, quoted
+from bindoctor.script.layout import INDENT, WIDTH, Bracket, Expression, call, indented, lay_out, quoted
 from bindoctor.script.plan import Array, Plan
 
 DESCRIBED: Mapping[Array, str] = {
@@ -18,6 +18,7 @@ DESCRIBED: Mapping[Array, str] = {
     "times": "the time",
     "row_weights": "the weight",
     "held_out": "whether it is kept back",
+    "validation": "whether it is validated on",
     "identity": "what repeated rows share",
 }
 
@@ -29,7 +30,11 @@ def reading_function(plan: Plan) -> str:
         InputError: the data is not in a file.
     """
     lines = [*_file(plan), *_missing(plan), *_features(plan), *_labels(plan), *_keys(plan)]
-    lines.append(f"return {', '.join(['features', 'labels', *(f'{name}.to_numpy()' for name in plan.arrays)])}")
+    given_back = ("features", "labels", *(f"{name}.to_numpy()" for name in plan.arrays))
+    returned = f"return {', '.join(given_back)}"
+    if len(returned) > WIDTH - len(INDENT):
+        returned = lay_out(Bracket("(", given_back, ")"), before="return ", depth=1)
+    lines.append(returned)
     *given, last = ["the features", "the class index", *(DESCRIBED[name] for name in plan.arrays)]
     path = "path=DATA" if plan.held_out_files else ""
     described = f"Return {', '.join(given)} and {last} of every row."
@@ -61,6 +66,7 @@ def reading_constants(plan: Plan) -> dict[str, object]:
         "WEIGHT": data.weight,
         "PART": plan.recipe.split.column,
         "KEPT_BACK": [] if plan.rows.held_out is None else plan.held_out_levels,
+        "VALIDATION": plan.validation_levels if plan.watches_column else [],
         "DROP_ROWS": data.drop_rows,
         "COMPARED": plan.compared if data.deduplicate else [],
         "NUMBERING": [name for name in plan.numbering if name in plan.columns] if plan.leaves_out else [],
@@ -203,6 +209,8 @@ def _keys(plan: Plan) -> Iterator[str]:
         yield "row_weights = data[WEIGHT].astype(float)"
     if "held_out" in plan.arrays:
         yield "held_out = data[PART].str.strip().isin(KEPT_BACK)"
+    if "validation" in plan.arrays:
+        yield "validation = data[PART].str.strip().isin(VALIDATION)"
     if "identity" in plan.arrays:
         yield "compared = data[COMPARED].apply(by_value)"
         if "text" in plan.recipe.data.casts.values():

@@ -29,8 +29,9 @@ def fit_function(plan: Plan) -> str:
         lines.append("epoch_rows = len(matrix)")
     lines += resampling_lines(plan)
     lines += _network_lines(plan) if plan.network else _boosting_lines(plan)
+    watched = [] if not plan.watches_column else ["valid=None" if plan.cuts else "valid"]
     return (
-        f"def fit({', '.join(['features', 'labels', *plan.fit_arrays])}):\n"
+        f"def fit({', '.join(['features', 'labels', *plan.fit_arrays, *watched])}):\n"
         f'    """Train on these rows; return a function that gives class probabilities."""\n'
         f"{indented(single_blanks(lines))}\n"
     )
