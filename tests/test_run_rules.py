@@ -32,10 +32,10 @@ from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
 from bindoctor_rules import _calibration, _scale
+from bindoctor_rules._capacity import weights_of
 from bindoctor_rules._curves import jitter, logged, trend
 from bindoctor_rules._regularization import decoupled_decay, shrunk_by
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
-from bindoctor_rules.bd305_no_regularization import _weights
 
 RULES = discover().select(["BD2", "BD3", "BD4", "BD6"], option="test")
 NAIVE = Recipe()
@@ -204,7 +204,7 @@ def test_the_weights_that_are_counted_are_those_of_the_network_that_is_trained(
     evidence = evidence_of(example("", table, recipe))
     assert evidence.dataset is not None and evidence.profile is not None
     network = train.fit(recipe, rows_of(evidence.dataset, recipe, evidence.profile), seed=0).network
-    assert _weights(evidence.profile, recipe) == sum(weights.numel() for weights in network.parameters())
+    assert weights_of(evidence.profile, recipe) == sum(weights.numel() for weights in network.parameters())
 
 
 @pytest.mark.parametrize("rare", [5, 6, 7, 8, 9])
