@@ -166,7 +166,7 @@ def suspect_labels(
         return
     listed = np.sort(seen.row_ids[seen.contradicted & (seen.rate <= 2 * sure.mean())])
     share = len(listed) / len(seen.row_ids)
-    drop = Fix("Leave the listed rows out of training", {"data.drop_rows+": [int(row) for row in listed]})
+    drop = Fix("Leave the listed rows out of training", {"data.drop-rows+": [int(row) for row in listed]})
     yield Finding(
         f"{counted(len(listed), 'row')} of {len(seen.row_ids)} may have the wrong label: {seen.source} contradicts "
         f"{sure.mean():.1%} of the labels even in the half of the rows it is surest of ({seen.overall:.1%} of all)",
