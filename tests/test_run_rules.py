@@ -18,6 +18,7 @@ from bindoctor import (
     Recipe,
     Rule,
     Severity,
+    SimpleModel,
     Table,
     counts,
     example,
@@ -138,7 +139,9 @@ def test_every_rule_runs_on_three_classes(rule: Rule) -> None:
     source = table_source(counts(a=300, b=250, c=20))
     dataset = Dataset(source, "y", test=table_source(counts(a=30, b=20, c=5)))
     parts = compare_parts(dataset, recipe, profile)
-    (outcome,) = examine([rule], Evidence(dataset, profile, recipe, history, predictions, parts))
+    trees = SimpleModel("gradient-boosting", {"model.kind": "gradient-boosting"}, predictions)
+    evidence = Evidence(dataset, profile, recipe, history, predictions, parts, (trees,))
+    (outcome,) = examine([rule], evidence)
     assert outcome.status in ("findings", "passed"), outcome.why
 
 
