@@ -1,7 +1,7 @@
 """Parts of the rows that share a level or a range of a column."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,7 @@ RANGES = 4
 MAX_LEVELS = 50
 
 
-@dataclass(frozen=True, eq=False)
-class Segment:
+class Segment(NamedTuple):
     """Some rows, by position, and how they are called: ``'age' from 20 to 31``."""
 
     name: str

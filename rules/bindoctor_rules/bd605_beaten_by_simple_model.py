@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ TREES = {"model.kind": "gradient-boosting"}
 LINEAR = {"model.kind": "logistic"}
 
 
-@dataclass(frozen=True)
-class _Better:
+class _Better(NamedTuple):
     """A simple model's lead in log loss, in nats a row, and its standard error."""
 
     model: SimpleModel
