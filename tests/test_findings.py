@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindoctor import RowList
+from bindoctor import Finding, Fix, RowList, Where
+from bindoctor.findings import permitted
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=300))
@@ -18,3 +19,10 @@ def test_all_rows_are_kept_in_order_and_the_first_hundred_listed(rows: list[int]
 
 def test_lists_differ_by_any_row() -> None:
     assert RowList.of(range(500)) != RowList.of([*range(499), 500])
+
+
+def test_a_fix_that_goes_further_is_withheld_until_it_is_allowed() -> None:
+    switch, scale = Fix("trees", {"model.kind": "gradient-boosting"}), Fix("scale", {"features.scale": "standard"})
+    finding = Finding("", Where("model"), fixes=(switch, scale))
+    assert [fix.title for one in permitted([finding], ()) for fix in one.fixes] == ["scale"]
+    assert permitted([finding], ["estimator"]) == (finding,)

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from bindoctor import Aim, Finding, Fix, Recipe, Table, Where
+from bindoctor import Aim, Finding, Fix, Recipe, Rule, Table, Where
 from bindoctor.attempt import Attempt
 from bindoctor.laboratory import Laboratory
-from bindoctor.race import MAX_PER_SLOT, candidates_of, run_placebos, slot_of
+from bindoctor.race import MAX_PER_SLOT, SLOTS, candidates_of, run_placebos, slot_of
 from bindoctor.readers import open_dataset, table_source
+from bindoctor.registry import discover
 from bindoctor.rows import rows_of
+from bindoctor.testing import findings_in
+
+OWN = [rule for rule in discover().rules if rule.code.startswith("BD")]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,10 @@ from bindoctor.rows import rows_of
         ({"data.limits.age": (0.0, 120.0)}, "columns"),
         ({"features.dates.day": {"parts": ("month",)}}, "columns"),
         ({"features.keep": 20}, "regularisation"),
+        ({"data.drop-rows+": (3, 7)}, "rows"),
+        ({"data.conflicts": "majority"}, "rows"),
+        ({"train.batch-size": 1024}, "optimizer"),
+        ({"model.kind": "gradient-boosting"}, "estimator"),
         ({"features.derive.a_over_b": {"op": "ratio", "a": "a", "b": "b"}}, "engineered features"),
     ],
 )
@@ -44,9 +52,19 @@ def finding(code: str, *rates: float, aim: Aim = Aim.IMPROVE) -> Finding:
 
 
 def test_the_first_alternative_of_each_finding_goes_before_the_second_of_any() -> None:
-    found, left_out = candidates_of("optimizer", [finding("A", 0.1, 0.2, 0.3), finding("B", 0.4, 0.5)], Recipe())
-    assert [candidate.fix.title for candidate in found] == ["A 0.1", "B 0.4", "A 0.2", "B 0.5"]
-    assert (len(found), left_out) == (MAX_PER_SLOT, 1)
+    more = [0.6 + rate / 100 for rate in range(MAX_PER_SLOT)]
+    found, left_out = candidates_of("optimizer", [finding("A", 0.1, 0.2, *more), finding("B", 0.4, 0.5)], Recipe())
+    assert [candidate.fix.title for candidate in found[:4]] == ["A 0.1", "B 0.4", "A 0.2", "B 0.5"]
+    assert (len(found), left_out) == (MAX_PER_SLOT, 4)
+
+
+@pytest.mark.parametrize("rule", OWN, ids=[rule.code for rule in OWN])
+def test_every_alternative_of_a_finding_has_its_trial(rule: Rule) -> None:
+    for situation in rule.flags:
+        found, recipe = findings_in(rule, situation), situation.recipe or Recipe()
+        for slot, _ in SLOTS:
+            for one in found:
+                assert candidates_of(slot, [one], recipe)[1] == 0
 
 
 def test_the_same_change_is_tried_once_and_no_change_never() -> None:

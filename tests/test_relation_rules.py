@@ -200,8 +200,23 @@ def test_turned_labels_are_listed(name: str, precision: float, recall: float, se
     assert finding.rows is not None and finding.rows.count == len(finding.rows.first)
     right = len(set(finding.rows.first) & set(turned.tolist()))
     assert right >= precision * finding.rows.count and right >= recall * len(turned)
-    dropped = [fix.edits["data.drop_rows+"] for fix in finding.fixes if fix.edits]
-    assert dropped in ([], [list(finding.rows.first)])
+    dropped = [fix.edits["data.drop-rows+"] for fix in finding.fixes if fix.aim is Aim.IMPROVE]
+    assert dropped == [list(finding.rows.first)]
+
+
+def test_rows_that_a_run_on_folds_keeps_apart_are_no_suspects() -> None:
+    cells, labels = real("breast cancer")
+    turned = np.random.default_rng(0).choice(len(labels), round(0.08 * len(labels)), replace=False)
+    noisy = labels.copy()
+    noisy[turned] = 1 - noisy[turned]
+    locked = np.arange(0, len(labels), 5, dtype=np.int64)
+    work = np.setdiff1d(np.arange(len(labels)), locked)
+    probability = np.full((len(work), 2), 0.5)
+    run = Predictions(("0", "1"), noisy[work], probability, work, np.arange(len(work)) % 5)
+    table = Table({**cells, "y": noisy.tolist()})
+    (finding,) = findings_in(suspect_labels, example("", table, Recipe(), predictions=run))
+    assert finding.rows is not None and finding.rows.count
+    assert not set(finding.rows.first) & set(locked.tolist())
 
 
 def test_outcomes_that_are_chance_raise_no_suspicion() -> None:

@@ -18,6 +18,7 @@ from bindoctor import (
     Recipe,
     Rule,
     Severity,
+    SimpleModel,
     Table,
     counts,
     example,
@@ -32,10 +33,10 @@ from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
 from bindoctor_rules import _calibration, _scale
+from bindoctor_rules._capacity import weights_of
 from bindoctor_rules._curves import jitter, logged, trend
 from bindoctor_rules._regularization import decoupled_decay, shrunk_by
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
-from bindoctor_rules.bd305_no_regularization import _weights
 
 RULES = discover().select(["BD2", "BD3", "BD4", "BD6"], option="test")
 NAIVE = Recipe()
@@ -138,7 +139,9 @@ def test_every_rule_runs_on_three_classes(rule: Rule) -> None:
     source = table_source(counts(a=300, b=250, c=20))
     dataset = Dataset(source, "y", test=table_source(counts(a=30, b=20, c=5)))
     parts = compare_parts(dataset, recipe, profile)
-    (outcome,) = examine([rule], Evidence(dataset, profile, recipe, history, predictions, parts))
+    trees = SimpleModel("gradient-boosting", {"model.kind": "gradient-boosting"}, predictions)
+    evidence = Evidence(dataset, profile, recipe, history, predictions, parts, (trees,))
+    (outcome,) = examine([rule], evidence)
     assert outcome.status in ("findings", "passed"), outcome.why
 
 
@@ -204,7 +207,7 @@ def test_the_weights_that_are_counted_are_those_of_the_network_that_is_trained(
     evidence = evidence_of(example("", table, recipe))
     assert evidence.dataset is not None and evidence.profile is not None
     network = train.fit(recipe, rows_of(evidence.dataset, recipe, evidence.profile), seed=0).network
-    assert _weights(evidence.profile, recipe) == sum(weights.numel() for weights in network.parameters())
+    assert weights_of(evidence.profile, recipe) == sum(weights.numel() for weights in network.parameters())
 
 
 @pytest.mark.parametrize("rare", [5, 6, 7, 8, 9])

@@ -273,7 +273,9 @@ def test_three_classes_are_judged_by_any_score(score: str) -> None:
 @pytest.mark.filterwarnings("error")
 def test_folds_without_a_class_poison_no_verdict(score: str) -> None:
     recipe = MANY.edited({"split.group": "team"})
-    done = treat(evidence_on(dataset(three_kinds(2000, groups=60)), recipe), offering(STANDARDISE), repeats=2, score=score)
+    done = treat(
+        evidence_on(dataset(three_kinds(2000, groups=60)), recipe), offering(STANDARDISE), repeats=2, score=score
+    )
     for values in (done.before, done.after, done.class_shares, done.honest):
         assert np.isfinite(list(values.values())).all()
     gains = [(trial.gain, trial.t) for trial in done.trials]
@@ -283,7 +285,9 @@ def test_folds_without_a_class_poison_no_verdict(score: str) -> None:
 
 def test_two_classes_of_which_one_is_missing_in_folds_are_judged_by_the_other_folds() -> None:
     cells = three_kinds(2000, groups=60)
-    cells["y"] = np.where(cells["y"] == "top", "yes", "no")
+    rare = cells["y"] == "top"
+    cells["team"] = np.where(rare, np.arange(2000) % 5, cells["team"])  # four of them in five folds, one locked away
+    cells["y"] = np.where(rare, "yes", "no")
     recipe = QUICK.edited({"split.group": "team"})
     done = treat(evidence_on(dataset(cells), recipe), offering(STANDARDISE), repeats=2, score="average-precision")
     (trial,) = [trial for trial in done.trials if trial.title == "standardise"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bindoctor.history import Epoch, History
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
-    from bindoctor.predictions import Predictions
+    from bindoctor.predictions import Importance, Predictions, SimpleModel
     from bindoctor.profile import Blocks, Profile
     from bindoctor.readers import read
     from bindoctor.recipe import Recipe
@@ -34,7 +34,7 @@ HOMES = {
     "history": "Epoch History",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
-    "predictions": "Predictions",
+    "predictions": "Importance Predictions SimpleModel",
     "profile": "Blocks Profile",
     "readers": "read",
     "recipe": "Recipe",
@@ -58,6 +58,7 @@ __all__ = [
     "Fix",
     "History",
     "Ignore",
+    "Importance",
     "InputError",
     "Known",
     "Level",
@@ -73,6 +74,7 @@ __all__ = [
     "Rule",
     "Severity",
     "Shift",
+    "SimpleModel",
     "Skipped",
     "Table",
     "Unseen",

@@ -7,7 +7,7 @@ from bindoctor.audit import Audit
 from bindoctor.dataset import Dataset
 from bindoctor.history import History
 from bindoctor.parts import Parts
-from bindoctor.predictions import Predictions
+from bindoctor.predictions import Predictions, SimpleModel
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 
@@ -22,16 +22,20 @@ class Evidence:
     history: History | None = None
     predictions: Predictions | None = None
     parts: Parts | None = None
+    simple_models: tuple[SimpleModel, ...] | None = None
+    """What simple models answer on the folds of the predictions, where training packages are at hand."""
     audit: Audit | None = None
     """What the other rules said, for rules about bindoctor itself; ``examine`` fills it in after they ran."""
 
     def after(self, recipe: Recipe, profile: Profile, parts: Parts | None = None) -> "Evidence":
         """Return the evidence on a changed recipe: its own profile and parts, and no run until it has been trained."""
-        return replace(self, recipe=recipe, profile=profile, parts=parts, history=None, predictions=None)
+        return replace(
+            self, recipe=recipe, profile=profile, parts=parts, history=None, predictions=None, simple_models=None
+        )
 
     def with_run(self, history: History, predictions: Predictions) -> "Evidence":
         """Return the evidence with what training its recipe produced."""
-        return replace(self, history=history, predictions=predictions)
+        return replace(self, history=history, predictions=predictions, simple_models=None)
 
 
 EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
@@ -39,9 +43,10 @@ EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
 GIVEN_BY = {
     "history": "--run PATH",
     "predictions": "--predictions FILE",
+    "simple_models": "--predictions FILE with the rows' numbers",
     "parts": "--valid FILE or --test FILE",
 }
-TRAINED = ("history", "predictions")
+TRAINED = ("history", "predictions", "simple_models")
 
 
 def how_to_give(missing: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """What a rule says: findings, the fixes they offer, and how loud and how sure they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
@@ -119,3 +119,16 @@ class Finding:
     slug: str = ""
     columns: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
+
+
+PERMITS: Mapping[str, tuple[str, ...]] = {"estimator": ("model.kind",)}
+"""What must be allowed before a fix that edits one of these settings is tried."""
+
+
+def permitted(findings: Iterable[Finding], allowed: Iterable[str]) -> tuple[Finding, ...]:
+    """Return findings without the fixes whose permission, a key of ``PERMITS``, is not among the allowed."""
+    withheld = {path for name in PERMITS.keys() - set(allowed) for path in PERMITS[name]}
+    return tuple(
+        replace(finding, fixes=tuple(fix for fix in finding.fixes if not withheld & fix.edits.keys()))
+        for finding in findings
+    )

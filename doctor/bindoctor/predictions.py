@@ -3,8 +3,10 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +109,31 @@ class Predictions:
             chances = (repr(float(p)) for p in probability)
             writer.writerow([int(row), int(fold), self.classes[truth], *chances, self.classes[decision]])
         return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much a model's log loss rises, in nats a row, when a column is shuffled, and the standard error of that."""
+
+    rise: float
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class SimpleModel:
+    """What a simple model answers, trained on the folds of a run.
+
+    Attributes:
+        kind: the recipe's ``model.kind``.
+        edits: what makes the run's recipe this model's.
+        predictions: its answers to the run's rows, or to a sample of them.
+        importance: by feature column, on held-out rows (Breiman 2001); empty where it was not measured.
+    """
+
+    kind: str
+    edits: Mapping[str, Any]
+    predictions: Predictions
+    importance: Mapping[str, Importance] = field(default_factory=dict)
 
 
 TRUTH_NAMES = ("truth", "y_true", "label", "target", "actual")

@@ -12,12 +12,14 @@ from bindoctor.treatment import Trial
 from bindoctor.verdict import DROP_BELOW, Verdict, judge, judgement
 
 PLACEBOS = 2
-MAX_PER_SLOT = 4
+MAX_PER_SLOT = 9
+"""As many as one finding offers at most, so that each has its trial; most are dropped after the first repeat."""
 
 SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("encoding", ("features.encode", "features.rare")),
     ("scaling", ("features.scale", "features.transform", "features.clip")),
     ("columns", ("data.", "features.")),
+    ("rows", ("data.drop-rows", "data.conflicts")),
     ("training length", ("train.epochs",)),
     ("calibration", ("decide.calibrate",)),
     ("threshold", ("decide.",)),
@@ -34,8 +36,9 @@ SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "loss.label-smoothing",
         ),
     ),
-    ("optimizer", ("optimizer.", "model.prior-bias", "model.activation")),
+    ("optimizer", ("optimizer.", "train.batch-size", "model.prior-bias", "model.activation")),
     ("capacity", ("model.",)),
+    ("estimator", ("model.kind",)),
     ("engineered features", ("features.derive",)),
 )
 """One pass over these with at most one fix kept in each: earlier ones change what later ones are worth, so an

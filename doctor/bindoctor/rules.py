@@ -12,7 +12,7 @@ from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
 from bindoctor.history import History
-from bindoctor.predictions import Predictions
+from bindoctor.predictions import Predictions, SimpleModel
 from bindoctor.profile import EVERYTHING, State
 from bindoctor.recipe import Recipe
 
@@ -38,6 +38,7 @@ class Example(msgspec.Struct, frozen=True):
     audit: Audit | None = None
     valid: Table | None = None
     test: Table | None = None
+    simple_models: tuple[SimpleModel, ...] | None = None
 
 
 example = Example

@@ -27,6 +27,7 @@ def evidence_of(situation: Example, states: frozenset[State] = EVERYTHING) -> Ev
         recipe=situation.recipe,
         history=situation.history,
         predictions=situation.predictions,
+        simple_models=situation.simple_models,
         audit=situation.audit,
     )
     if situation.table is None:

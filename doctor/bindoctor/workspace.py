@@ -96,6 +96,10 @@ class Workspace(msgspec.Struct, frozen=True):
         """Return what the selected rules read of the scan."""
         return frozenset[State]().union(*(rule.scans for rule in self.rules))
 
+    def asks_for(self, evidence: str) -> bool:
+        """Tell whether a selected rule needs this evidence."""
+        return any(evidence in rule.needs for rule in self.rules)
+
     def evidence(self, states: frozenset[State] = EVERYTHING) -> Evidence:
         """Scan the data as the recipe selects it; a loss that is not named is the one for the number of classes."""
         recipe = self.config.recipe

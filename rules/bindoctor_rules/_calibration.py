@@ -70,6 +70,24 @@ def recalibration(predictions: Predictions) -> tuple[Fitted | None, Fitted | Non
     return slope, level[0] if level else None, before - after if both else 0.0
 
 
+def recalibrated(predictions: Predictions) -> Floats | None:
+    """Return the probabilities after ``recalibration`` of all rows at once, of the same shape; None where it fails."""
+    log_p = np.log(np.clip(predictions.probability, scores.MIN_PROBABILITY, 1.0))
+    if not predictions.binary:
+        slope, _ = _scaled(log_p, predictions.truth)
+        if slope is None:
+            return None
+        scaled = np.exp(slope.value * (log_p - log_p.max(axis=1, keepdims=True)))
+        return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
+    odds = log_p[:, 1] - log_p[:, 0]
+    design = np.column_stack([np.ones_like(odds), (odds - odds.mean()) / max(float(odds.std()), SETTLED)])
+    both, _ = _logistic(design, np.zeros_like(odds), predictions.truth)
+    if not both:
+        return None
+    positive = 1 / (1 + np.exp(-(design @ np.array([fitted.value for fitted in both]))))
+    return np.column_stack([1 - positive, positive])
+
+
 def _logistic(design: Floats, offset: Floats, truth: npt.NDArray[np.int64]) -> tuple[tuple[Fitted, ...], float]:
     """Fit a logistic regression of (n, p) inputs; return its coefficients, or none, and the loss in nats a row."""
     sign = 1.0 - 2.0 * truth

@@ -18,8 +18,8 @@ LINEAR_WEIGHT = 0.1
 Floats = npt.NDArray[np.float64]
 
 
-def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
-    """Answer up to 6 000 rows of the sample, each from all the others.
+def second_opinion(profile: Profile, sample: Rows | None) -> tuple[Rows, Floats] | None:
+    """Answer up to 6 000 of the profile's sampled rows, or of some of them, each from all the others.
 
     Kernel ridge regression of the class indicators (a least-squares support vector machine) on 300 landmarks (Williams
     & Seeger 2001), with the columns themselves beside them; its leave-one-out answers have a closed form, by which the
@@ -29,11 +29,11 @@ def second_opinion(profile: Profile) -> tuple[Rows, Floats] | None:
         The rows, and a score for each class, near its probability, of shape (rows, classes); ``None`` where there is no
         sample or no column to learn from.
     """
-    if profile.sample is None or len(profile.sample) < 2 or not (profile.numbers or profile.categories):
+    if sample is None or len(sample) < 2 or not (profile.numbers or profile.categories):
         return None
-    count = len(profile.sample)
+    count = len(sample)
     drawn = np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS])
-    rows = profile.sample.take(drawn)
+    rows = sample.take(drawn)
     inputs: list[Floats] = [_number(column, rows) for column in profile.numbers]
     for column in profile.categories:
         inputs += _levels(column, rows)

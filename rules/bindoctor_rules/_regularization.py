@@ -11,6 +11,8 @@ L1 = 0.001
 DROPOUT = 0.5
 PATIENCE = 10
 NORMALISED_DECAY = 0.05
+MIN_SHRINKAGE = 0.03
+"""AdamW's weight decay counts as regularisation from this share on that it takes off an unused weight."""
 
 STOP_EARLY = Fix(
     f"Stop after {PATIENCE} epochs without progress", {"train.patience": PATIENCE, "train.restore-best": True}
@@ -33,6 +35,12 @@ def shrunk_by(recipe: Recipe, rows: float) -> float:
     optimizer = recipe.optimizer
     rate = optimizer.learning_rate * optimizer.weight_decay if optimizer.kind == "adamw" else 0.0
     return float(1 - max(0.0, 1 - rate) ** _steps(recipe, rows))
+
+
+def is_held_back(recipe: Recipe, rows: float, min_shrinkage: float = MIN_SHRINKAGE) -> bool:
+    """Tell whether dropout, L1, L2 or early stopping keeps the network from learning so many rows by heart."""
+    decays = has_l2(recipe) or shrunk_by(recipe, rows) >= min_shrinkage
+    return bool(recipe.model.dropout or decays or recipe.optimizer.l1 or recipe.train.patience)
 
 
 def decoupled_decay(recipe: Recipe, rows: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bindoctor import ColumnProfile, Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._dress import dress_of
 from bindoctor_rules._encoding import (
+    HASHED_INPUTS,
     MAX_LEVELS,
     MIN_LEVELS,
     MIN_PARSED,
@@ -14,7 +15,7 @@ from bindoctor_rules._encoding import (
     is_sparse,
     one_hot_levels,
 )
-from bindoctor_rules._wording import counted
+from bindoctor_rules._wording import counted, listed
 
 GROUPED = 10
 TOWNS = Table(
@@ -120,3 +121,9 @@ def _remedies(crowded: list[ColumnProfile], recipe: Recipe) -> Iterator[Fix]:
     )
     if rare and recipe.rare_below < GROUPED:
         yield Fix(f"Group levels with fewer than {GROUPED} training rows", {"features.rare": GROUPED})
+    hashed = [column.name for column in crowded if column.distinct > HASHED_INPUTS]
+    if hashed:
+        yield Fix(
+            f"Hash the levels of {listed(hashed)} into {HASHED_INPUTS} inputs each",
+            {f"features.encode-columns.{name}": "hash" for name in hashed},
+        )

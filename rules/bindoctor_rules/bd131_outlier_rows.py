@@ -109,11 +109,8 @@ def outlier_rows(
             "max_columns": max_columns,
         },
         (
-            Fix(
-                "Look at these rows, and leave out what is wrong",
-                {"data.drop-rows+": numbers.tolist()} if len(numbers) <= MAX_DROPPED else {},
-                Aim.ADVISE,
-            ),
+            Fix("Look at these rows, and leave out what is wrong", aim=Aim.ADVISE),
+            *([Fix("Train without them", {"data.drop-rows+": numbers.tolist()})] if far.count <= MAX_DROPPED else []),
         ),
         Confidence.MEDIUM,
         rows=RowList.of(numbers),

@@ -1,25 +1,16 @@
 """A network with more weights than training rows is held back by nothing."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._encoding import inputs_of
-from bindoctor_rules._regularization import decoupled_decay, has_l2, penalties, shrunk_by
+from bindoctor_rules._capacity import training_rows, weights_of
+from bindoctor_rules._regularization import MIN_SHRINKAGE, decoupled_decay, is_held_back, penalties, shrunk_by
 
 SMALL = Table(
     {"a": [x % 50 / 2 for x in range(100)], "b": [x * x % 97 for x in range(100)], "y": [x % 2 for x in range(100)]}
 )
 WORDS = Table({"a": [f"w{x % 30}" for x in range(100)], "y": [x % 2 for x in range(100)]})
 NARROW = {"model.hidden": [4]}
-
-
-def _weights(profile: Profile, recipe: Recipe) -> int:
-    classes = len(profile.classes)
-    inputs = sum(inputs_of(column, recipe, classes) for column in (*profile.numbers, *profile.categories))
-    hidden = recipe.model.hidden if recipe.model.kind == "mlp" else ()
-    widths = (inputs, *hidden, 1 if classes == 2 else classes)
-    return sum((before + 1) * after for before, after in pairwise(widths))
 
 
 @rule(
@@ -46,7 +37,7 @@ def _weights(profile: Profile, recipe: Recipe) -> int:
         example("trees", SMALL, Recipe().edited({"model.kind": "gradient-boosting"})),
     ],
 )
-def no_regularization(profile: Profile, recipe: Recipe, *, min_shrinkage: float = 0.03) -> Iterator[Finding]:
+def no_regularization(profile: Profile, recipe: Recipe, *, min_shrinkage: float = MIN_SHRINKAGE) -> Iterator[Finding]:
     """The network has more weights than training rows, and neither dropout, L1, L2 nor early stopping holds it back.
 
     Columns that are constant or name the row are not counted as inputs. AdamW's weight decay counts from 3% on that it
@@ -68,14 +59,11 @@ def no_regularization(profile: Profile, recipe: Recipe, *, min_shrinkage: float 
       prevent neural networks from overfitting. JMLR 15.
     - Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization. ICLR.
     """
-    model, optimizer = recipe.model, recipe.optimizer
-    share = recipe.split.valid if recipe.split.kind == "holdout" else 1 / recipe.split.folds
-    rows = (1 - share) * profile.labelled
+    rows = training_rows(profile, recipe)
     shrinkage = shrunk_by(recipe, rows)
-    decays = has_l2(recipe) or shrinkage >= min_shrinkage
-    if model.kind == "gradient-boosting" or model.dropout or decays or optimizer.l1 or recipe.train.patience:
+    if recipe.model.kind == "gradient-boosting" or is_held_back(recipe, rows, min_shrinkage):
         return
-    weights = _weights(profile, recipe)
+    weights = weights_of(profile, recipe)
     if weights <= rows:
         return
     decay = f"; AdamW takes {shrinkage:.2%} off a weight in the whole training" if shrinkage else ""

@@ -56,6 +56,7 @@ def miscalibrated(
     min_gain: float = 0.002,
     min_error: float = 0.02,
     min_rare_rows: int = 10,
+    min_isotonic_rows: int = 1000,
 ) -> Iterator[Finding]:
     """Calibration slope, intercept or error lie outside what calibrated probabilities would show on as many rows.
 
@@ -66,7 +67,8 @@ def miscalibrated(
     their median. More than two classes: the slope that scales all log-probabilities, and the error of the answered
     class's probability.
     Where the slope's interval reaches down to zero there is no ranking to calibrate (see no-better-than-constant). A
-    note where every row gets the same answer (see one-class-predicted).
+    note where every row gets the same answer (see one-class-predicted). Isotonic regression, which follows noise where
+    rows are few, is offered from 1 000 rows on.
 
     ## Why it matters
     Whoever acts on "30%" — sets a threshold by costs, ranks by expected loss, or shows it to someone — counts on three
@@ -81,6 +83,7 @@ def miscalibrated(
       Epidemiology 74.
     - Bröcker, J., & Smith, L. A. (2007). Increasing the reliability of reliability diagrams. Weather and Forecasting
       22.
+    - Niculescu-Mizil, A., & Caruana, R. (2005). Predicting good probabilities with supervised learning. ICML.
     - Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML.
     """
     seen = once(predictions)
@@ -99,6 +102,8 @@ def miscalibrated(
     parts = [f"calibration slope {slope}"] if slope is not None else []
     parts += [f"intercept {level}"] if level is not None else []
     kinds = ["platt", "isotonic", "temperature"] if level is not None and not level.covers(0) else list(CAST)
+    if len(seen.truth) < min_isotonic_rows:
+        kinds.remove("isotonic")
     yield Finding(
         f"probabilities are {_verdict(slope, level) if shifted else 'off in places'}: {', '.join(parts)}, "
         f"expected calibration error {error.observed:.3f} where chance makes {error.by_chance:.3f}",

@@ -15,6 +15,7 @@ from bindoctor import (
     Profile,
     Recipe,
     RowList,
+    Rows,
     Severity,
     Table,
     Where,
@@ -123,7 +124,7 @@ def suspect_labels(
     min_steadiness: float = 0.5,
     min_sure_rows: int = 5,
     min_sure_share: float = 0.02,
-    max_dropped: float = 0.05,
+    max_dropped: float = 0.2,
 ) -> Iterator[Finding]:
     """More labels contradict confident answers than hard rows would.
 
@@ -136,11 +137,20 @@ def suspect_labels(
     contradicted rows that are more likely wrong than hard: where a label is contradicted at most twice as often, at the
     row's confidence, as in the surer half.
 
+    In a trial the listed rows are left out of training alone: all rows are scored, wrong labels too. Which rows those
+    are has been decided with every row's label, so that what is left to train on agrees a little better with the rows
+    held out than it should. Measured on seven tables with 0, 4 and 8% of the labels changed (two folds' seeds each),
+    against lists made from the training rows of each fold alone: a difference in log loss of -0.05 to 0.02 where the
+    rule speaks, and of up to 0.045 on tables that can hardly be predicted, where it is silent. Leaving the rows out
+    still raised the log loss wherever it speaks (by 0.02 to 0.15), because a model that has seen no contradiction is
+    punished for being sure where the label held out is wrong: no gain was faked. Rows that a run of several folds has
+    not answered, such as those locked away for the confirmation, have no part in the list.
+
     Measured, with 8% of the labels changed at random, five times over: breast cancer, wine, digits and Wisconsin found
     each time (92, 99, 97 and 91% of the listed rows were changed ones, and 82, 96, 88 and 90% of the changed ones
-    listed); mushrooms and spam too; with 3%, digits and mushrooms. Unchanged, 150 real sets and random
-    parts of them stay silent but for the LED digits, whose noise was put in on purpose. Sets that can hardly be
-    predicted (credit, diabetes) hide wrong labels.
+    listed); mushrooms and spam too; with 3%, digits and mushrooms. Unchanged, 150 real sets and random parts of them
+    stay silent but for the LED digits, whose noise was put in on purpose. Sets that can hardly be predicted (credit,
+    diabetes) hide wrong labels.
 
     ## Why it matters
     A network learns wrong labels by heart, and each of them counts as its error in validation. A few that are looked up
@@ -166,7 +176,7 @@ def suspect_labels(
         return
     listed = np.sort(seen.row_ids[seen.contradicted & (seen.rate <= 2 * sure.mean())])
     share = len(listed) / len(seen.row_ids)
-    drop = Fix("Leave the listed rows out of training", {"data.drop_rows+": [int(row) for row in listed]})
+    drop = Fix("Leave the listed rows out of training", {"data.drop-rows+": [int(row) for row in listed]})
     yield Finding(
         f"{counted(len(listed), 'row')} of {len(seen.row_ids)} may have the wrong label: {seen.source} contradicts "
         f"{sure.mean():.1%} of the labels even in the half of the rows it is surest of ({seen.overall:.1%} of all)",
@@ -194,7 +204,7 @@ def suspect_labels(
 def _best_answers(predictions: Predictions, profile: Profile, min_rows: int) -> Disagreement | None:
     """Return the second opinion, or the run's answers where they cover as many rows and contradict fewer labels."""
     found = []
-    opinion = second_opinion(profile)
+    opinion = second_opinion(profile, _not_kept_apart(profile.sample, predictions))
     if opinion is not None:
         rows, answer = opinion
         found.append(Disagreement.of(answer, rows.labels, rows.row_ids, "a kernel method that left each row out"))
@@ -203,3 +213,10 @@ def _best_answers(predictions: Predictions, profile: Profile, min_rows: int) -> 
         found.append(Disagreement.of(logs, predictions.truth, predictions.row_ids, "the model"))
     found = [answers for answers in found if len(answers.row_ids) >= min_rows]
     return min(found, key=lambda answers: answers.overall, default=None)
+
+
+def _not_kept_apart(sample: Rows | None, predictions: Predictions) -> Rows | None:
+    """Leave out what a run of several folds has not answered; of a holdout, these rows were trained on."""
+    if sample is None or not sample.features.width or len(np.unique(predictions.fold)) < 2:
+        return sample
+    return sample.take(np.flatnonzero(np.isin(sample.row_ids, predictions.row_ids)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from bindoctor.cli.options import PATH, prepare_training
+from bindoctor.cli.options import PATH, prepare_training, training_is_installed
 from bindoctor.evidence import Evidence
 from bindoctor.history import read_history
 from bindoctor.outputs import RUN_FILE, read_run
@@ -67,6 +67,7 @@ def gather(workspace: Workspace, given: GivenRun) -> Evidence:
         evidence, note = train_evidence(evidence)
         if note:
             click.echo(f"bindoctor: {note}", err=True)
+        evidence = with_simple_models(workspace, evidence)
     elif given.history is None and given.predictions is None:
         # The key holds a digest of the whole file, which is not worth computing for nothing.
         if not (workspace.out / RUN_FILE).is_file():
@@ -78,5 +79,19 @@ def gather(workspace: Workspace, given: GivenRun) -> Evidence:
         assert evidence.profile is not None and evidence.recipe is not None
         threshold = evidence.recipe.decide.fixed_threshold
         found = read_predictions(given.predictions, evidence.profile.classes, threshold)
-        evidence = replace(evidence, predictions=found)
+        evidence = with_simple_models(workspace, replace(evidence, predictions=found))
     return evidence
+
+
+def with_simple_models(workspace: Workspace, evidence: Evidence) -> Evidence:
+    """Add what simple models make of the run's rows, where a selected rule asks for it and training is installed.
+
+    Raises:
+        InputError: the recipe does not fit the file.
+    """
+    if not workspace.asks_for("simple_models") or not training_is_installed():
+        return evidence
+    prepare_training()
+    from bindoctor.simple_models import SimpleModels
+
+    return replace(evidence, simple_models=SimpleModels().beside(evidence))

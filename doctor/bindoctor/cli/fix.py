@@ -29,6 +29,7 @@ from bindoctor.errors import TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
+from bindoctor.findings import PERMITS, permitted
 from bindoctor.history import TrainingFailed
 from bindoctor.journal import read_text, record, sha256
 from bindoctor.journal import undo as undo_last
@@ -81,6 +82,12 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), help="Of folds, trainings and the locked part (default: the recipe's)."
 )
+@click.option(
+    "--allow",
+    type=click.Choice(sorted(PERMITS)),
+    multiple=True,
+    help="Also try fixes that go further: 'estimator' those that train another kind of model; repeatable.",
+)
 @rule_options
 @report_options
 def fix(data: DataSettings, choice: RuleChoice, apply_it: bool, fail_on: str | None, **given: Any) -> int:
@@ -92,7 +99,7 @@ def fix(data: DataSettings, choice: RuleChoice, apply_it: bool, fail_on: str | N
     """
     started = time.monotonic()
     prepare_training()
-    asked = {name: given.pop(name) for name in ("score", "budget", "jobs", "seed")}
+    asked = {name: given.pop(name) for name in ("score", "budget", "jobs", "seed", "allow")}
     trials = Trials(**asked, apply_it=apply_it, started=started)
     workspace = open_workspace(data, choice)
     check_outputs(given, *workspace.inputs)
@@ -100,9 +107,10 @@ def fix(data: DataSettings, choice: RuleChoice, apply_it: bool, fail_on: str | N
         workspace.require_own_settings()
     evidence = workspace.evidence()
     outcomes = workspace.examine(evidence)
+    diagnose = _diagnosis(workspace, evidence, outcomes)
     with _progress(shown=not given["quiet"]) as progress:
-        treatment = _treat(workspace, evidence, outcomes, trials, progress)
-    outcomes = _with_run_rules(outcomes, workspace.examine(treatment.baseline))
+        treatment = _treat(workspace, evidence, diagnose, trials, progress)
+    outcomes = _with_run_rules(outcomes, diagnose(treatment.baseline))
     report = replace(workspace.report(outcomes, evidence, fail_on or "never"), treatment=treatment)
     if apply_it:
         report = _apply(workspace, report, treatment)
@@ -118,6 +126,7 @@ class Trials:
     budget: float | None
     jobs: int | None
     seed: int | None
+    allow: tuple[str, ...]
     apply_it: bool
     started: float
 
@@ -130,10 +139,29 @@ def undo() -> int:
     return 0
 
 
+def _diagnosis(
+    workspace: Workspace, first: Evidence, outcomes: Sequence[Outcome]
+) -> "Callable[[Evidence], Sequence[Outcome]]":
+    """Return what asks the rules, with simple models beside every run where a selected rule asks for them.
+
+    What they said of the ``first`` evidence is known.
+    """
+    from bindoctor.simple_models import SimpleModels
+
+    simple = SimpleModels() if workspace.asks_for("simple_models") else None
+
+    def diagnose(seen: Evidence) -> Sequence[Outcome]:
+        if seen is first:
+            return outcomes
+        return workspace.examine(replace(seen, simple_models=simple.beside(seen)) if simple else seen)
+
+    return diagnose
+
+
 def _treat(
     workspace: Workspace,
     evidence: Evidence,
-    outcomes: Sequence[Outcome],
+    diagnose: "Callable[[Evidence], Sequence[Outcome]]",
     trials: Trials,
     progress: "Callable[[Event], None]",
 ) -> "Treatment":
@@ -143,7 +171,7 @@ def _treat(
     assert evidence.recipe is not None
     return treat(
         evidence,
-        lambda seen: findings_of(outcomes if seen is evidence else workspace.examine(seen)),
+        lambda seen: permitted(findings_of(diagnose(seen)), trials.allow),
         seed=evidence.recipe.train.seed if trials.seed is None else trials.seed,
         score=trials.score,
         jobs=trials.jobs,

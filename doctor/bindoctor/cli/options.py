@@ -170,16 +170,22 @@ def prepare_training() -> None:
     Raises:
         InputError: a package of the extra is missing; says what to install.
     """
-    missing = [
-        name
-        for name in ("torch", "numba", "sklearn", "imblearn", "safetensors", "skops")
-        if not importlib.util.find_spec(name)
-    ]
+    missing = _missing_for_training()
     if missing:
         raise InputError(f"this trains a model and needs {', '.join(missing)}; run: pip install 'bindoctor[train]'")
     import torch
 
     torch.set_num_threads(1)
+
+
+def training_is_installed() -> bool:
+    """Tell whether ``prepare_training`` would find what it needs."""
+    return not _missing_for_training()
+
+
+def _missing_for_training() -> list[str]:
+    needed = ("torch", "numba", "sklearn", "imblearn", "safetensors", "skops")
+    return [name for name in needed if not importlib.util.find_spec(name)]
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> Names:
