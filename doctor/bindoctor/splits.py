@@ -1,6 +1,7 @@
 """Which rows are trained on and which are held out, always by position among the given rows."""
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -255,7 +256,10 @@ def _folds(rows: Rows, folds: int, *, stratified: bool, shuffled: bool, seed: in
     else:
         kind = StratifiedKFold if stratified else KFold
         splitter = kind(folds, shuffle=shuffled, random_state=random_state)
-    found = splitter.split(np.zeros(len(rows)), rows.labels, rows.groups)
+    with warnings.catch_warnings():
+        # Classes are spread over groups as well as they can be; one with fewer rows than parts is not worth a warning.
+        warnings.simplefilter("ignore", UserWarning)
+        found = tuple(splitter.split(np.zeros(len(rows)), rows.labels, rows.groups))
     return tuple((train.astype(np.int64), test.astype(np.int64)) for train, test in found)
 
 
