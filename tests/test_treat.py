@@ -13,13 +13,14 @@ from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, 
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.confirm import Confirmation, _bootstrap, _resamples
+from bindoctor.corrections import correct, evidence_on
 from bindoctor.course import Course, Diagnose, Tracker
 from bindoctor.laboratory import Laboratory
 from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
-from bindoctor.treat import correct, evidence_on, treat
+from bindoctor.treat import treat
 from bindoctor.trial_rows import TrialRows
 
 Cells = dict[str, np.ndarray]

@@ -1,22 +1,21 @@
 """The course of a treatment: correct, measure, try fixes, and confirm them on rows that no trial saw."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 
 from bindoctor.attempt import Attempt, mean_scores
 from bindoctor.budget import Budget, Ending, OutOfTime
-from bindoctor.compare import compare_parts
 from bindoctor.confirm import Confirmation, confirm
+from bindoctor.corrections import correct
 from bindoctor.course import Course, Diagnose, Event, Tracker
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError, TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.final import MAX_CROSS_FITTED
-from bindoctor.findings import Aim
 from bindoctor.laboratory import FOLDS, REPEATS, Laboratory
 from bindoctor.race import SLOTS
 from bindoctor.recipe import Recipe
@@ -25,7 +24,7 @@ from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, rows_that_fit, trial_row
 from bindoctor.scan import scan
 from bindoctor.scores import mean_over_folds
 from bindoctor.splits import Index, locked_part
-from bindoctor.treatment import Correction, Gain, Treatment
+from bindoctor.treatment import Correction, Gain, Treatment, Trial
 from bindoctor.trial_journal import TrialJournal
 from bindoctor.trial_rows import TrialRows
 from bindoctor.verdict import gain_interval, judgement
@@ -36,7 +35,6 @@ made."""
 MIN_LOCKED_GROUPS = 10
 """Below this many groups among the locked rows their interval is far too narrow (Cameron, Gelbach & Miller 2008). A
 fifth of 50 groups is as many; with 50 in all a swap of noise passes in one case of 18, with 12 in one of five."""
-MAX_CORRECTION_ROUNDS = 8
 LOCKED_SHARE = 0.2
 PLAIN_STEPS_COST = 8
 """A step of plain PyTorch, which the final model is trained by, costs about as much as so many compiled ones."""
@@ -161,21 +159,40 @@ def treat(
     if not kept:
         return _nothing_kept(base, cut_off=course.cut_off)
 
-    claim = primary if any(trial.score == primary for trial in kept) else kept[-1].score
-    gain = shrunken_gain(baseline, current, claim, laboratory.overlap)
     budget.reserved = -math.inf  # the time that was put aside is for this
-    spread = max(abs(placebo.gain or 0.0) for placebo in course.placebos(baseline, claim))
+    tracker.enter("confirmation")
+    bundle = Bundle(baseline, current, kept, laboratory.overlap)
+    return _confirmed(base, bundle, course, TrialRows(dataset, corrected), work, locked, seed=seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """The kept fixes' trials, the setup that they make of a baseline, and how much the folds share."""
+
+    baseline: Attempt
+    setup: Attempt
+    kept: Sequence[Trial]
+    overlap: float
+
+
+def _confirmed(
+    base: Treatment, bundle: Bundle, course: Course, reader: TrialRows, work: Rows, locked: Rows, *, seed: int
+) -> Treatment:
+    """Hold a bundle against luck and against the locked rows, as one claim."""
+    corrected, recipe, kept = base.recipe, bundle.setup.recipe, bundle.kept
+    claim = base.score if any(trial.score == base.score for trial in kept) else kept[-1].score
+    gain = shrunken_gain(bundle.baseline, bundle.setup, claim, bundle.overlap)
+    spread = max(abs(placebo.gain or 0.0) for placebo in course.placebos(bundle.baseline, claim))
     base = replace(base, score=claim, gain=gain, trials=tuple(course.trials))
     if spread > gain.raw / 2:
         why = f"doing nothing moves {claim} by up to {spread:.4f}, more than half of the gain of {gain.raw:.4f}"
         return replace(base, status="cannot-verify", why=why)
-    tracker.enter("confirmation")
-    fitting = rows_that_fit([corrected, current.recipe], work, seed=seed)
+    fitting = rows_that_fit([corrected, recipe], work, seed=seed)
     if len(fitting) < len(work):
         said = f"The confirmation trained on {len(fitting)} of {len(work)} rows: no more fit into memory as inputs."
         base, work = replace(base, notes=(*base.notes, said)), work.take(fitting)
-    parts = _as_read(TrialRows(dataset, corrected), corrected, current.recipe, work, locked)
-    seen = confirm(corrected, work, current.recipe, parts, locked, claim, seed=seed)
+    parts = _as_read(reader, corrected, recipe, work, locked)
+    seen = confirm(corrected, work, recipe, parts, locked, claim, seed=seed)
     base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
     fallen = [trial.score for trial in kept if seen.after and not seen.gain_in(trial.score) > 0]
     if not seen.holds or fallen:
@@ -185,7 +202,7 @@ def treat(
         f"(95 % interval {seen.low:+.4f} to {seen.high:+.4f}) than the better of the honest baseline and always "
         "answering the class shares"
     )
-    return replace(base, status="verified", why=why, recipe=current.recipe, final=course.evidence_of(current))
+    return replace(base, status="verified", why=why, recipe=recipe, final=course.evidence_of(bundle.setup))
 
 
 def _sampled(evidence: Evidence, row_ids: Index) -> Evidence:
@@ -231,35 +248,6 @@ def primary_score(score: str, recipe: Recipe) -> str:
     if chosen == "cost" and not recipe.decide.cost:
         raise InputError("the score 'cost' needs to know what errors cost; set recipe.decide.cost.")
     return "log-loss" if chosen == "auto" else chosen
-
-
-def correct(evidence: Evidence, diagnose: Diagnose) -> tuple[Recipe, tuple[Correction, ...], Evidence]:
-    """Apply correcting fixes, the best of each finding, until a fresh scan offers none.
-
-    Returns:
-        the corrected recipe, the corrections in order, and the evidence on the rows that it selects.
-    """
-    assert evidence.dataset is not None and evidence.recipe is not None
-    made: list[Correction] = []
-    recipe = evidence.recipe
-    for _ in range(MAX_CORRECTION_ROUNDS):
-        before = recipe
-        for finding in diagnose(evidence):
-            fix = next((fix for fix in finding.fixes if fix.aim is Aim.CORRECT), None)
-            edited = recipe.edited(fix.edits) if fix else recipe
-            if fix and edited != recipe:
-                recipe = edited
-                made.append(Correction(finding.code, fix.title, fix.edits))
-        if recipe == before:
-            break
-        evidence = evidence_on(evidence.dataset, recipe)
-    return recipe, tuple(made), evidence
-
-
-def evidence_on(dataset: Dataset, recipe: Recipe) -> Evidence:
-    """Scan the rows that a recipe selects, and what is in files of their own."""
-    profile = scan(dataset, recipe)
-    return Evidence(dataset, profile, recipe, parts=compare_parts(dataset, recipe, profile))
 
 
 def score_as_found(
