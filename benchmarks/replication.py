@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ from bindoctor.final import train_final
 from bindoctor.history import TrainingFailed
 from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, open_source
-from bindoctor.rows import rows_of
+from bindoctor.rows import features_of, rows_of
 
 LOAN = Path(__file__).parents[1] / "examples" / "loan" / "universal_bank.csv"
 SCORES = ("log-loss", "average-precision")
@@ -167,7 +167,10 @@ def scored(recipe: Recipe, inner: Path, outer: Path, target: str, classes: int) 
         rows = rows_of(open_dataset(open_source(inner), target), recipe)
         model = train_final(recipe, rows, seed=0)
         asked = recipe.edited({"data.drop-rows": (), "data.deduplicate": False, "data.conflicts": "keep"})
-        answers = model.predictions(rows_of(open_dataset(open_source(outer), target), asked))
+        held = rows_of(open_dataset(open_source(outer), target), asked)
+        # Columns are read as they were in training, whatever this half alone would make of them.
+        features = features_of(open_source(outer), asked, model.fitted.columns)
+        answers = model.predictions(replace(held, features=features[held.row_ids]))
     except (InputError, TrainingFailed) as error:
         print(f"{inner.parent.name}: {error}", file=sys.stderr)
         return None
