@@ -43,7 +43,7 @@ EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
 GIVEN_BY = {
     "history": "--run PATH",
     "predictions": "--predictions FILE",
-    "simple_models": "--predictions FILE with the rows' numbers",
+    "simple_models": "--predictions FILE",
     "parts": "--valid FILE or --test FILE",
 }
 TRAINED = ("history", "predictions", "simple_models")
@@ -54,4 +54,4 @@ def how_to_give(missing: Sequence[str]) -> str:
     if not all(name in GIVEN_BY for name in missing):
         return ""
     train = ", or --train" if any(name in TRAINED for name in missing) else ""
-    return f": give {' and '.join(GIVEN_BY[name] for name in missing)}{train}"
+    return f": give {' and '.join(dict.fromkeys(GIVEN_BY[name] for name in missing))}{train}"

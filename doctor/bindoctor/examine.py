@@ -90,7 +90,8 @@ def _loudness(finding: Finding) -> tuple[int, str]:
 def _ask(rule: Rule, evidence: Evidence, options: Mapping[str, Any]) -> Outcome:
     missing = tuple(name for name in rule.needs if name not in rule.optional and getattr(evidence, name) is None)
     if missing:
-        return Outcome(rule, "skipped", why=f"needs {' and '.join(missing)}{how_to_give(missing)}")
+        named = " and ".join(name.replace("_", " ") for name in missing)
+        return Outcome(rule, "skipped", why=f"needs {named}{how_to_give(missing)}")
     try:
         found = tuple(
             _stamped(rule, finding)
