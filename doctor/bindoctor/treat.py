@@ -368,4 +368,7 @@ def _why_not(seen: Confirmation, score: str) -> str:
         return f"{score} is undefined on the locked rows, which lack a class; the fixes are not applied"
     if seen.gain_in(score) <= 0:
         return f"{score} got no better on the locked rows ({seen.gain_in(score):+.4f}); the fixes are not applied"
-    return f"{score} is not better than always answering the class shares on the locked rows; the fixes are not applied"
+    return (
+        f"on the locked rows {score} is not better than always answering the class shares beyond its 95 % interval; the "
+        "fixes are not applied"
+    )
