@@ -71,7 +71,8 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
         recipe: what to train.
         rows: the training rows.
         seed: for everything random.
-        plain: whether to take plain PyTorch's steps, as an exported script does; compiled ones differ by rounding.
+        plain: whether to take plain PyTorch's steps, as an exported script does; compiled ones, which differ by
+            rounding, are taken beyond 20 000 rows in any case: plain ones take minutes there.
 
     Raises:
         InputError: the recipe does not fit the rows.
@@ -79,6 +80,7 @@ def train_final(recipe: Recipe, rows: Rows, *, seed: int, plain: bool = True) ->
     """
     valid, rows = validation_rows(rows), training_rows(rows)
     require_two_classes(recipe.decide, len(rows.classes))
+    plain = plain and len(rows) <= MAX_CROSS_FITTED
     decision = Decision(recipe.decide.fixed_threshold)
     if needs_fitting(recipe.decide):
         raw = msgspec.structs.replace(recipe, decide=Decide())

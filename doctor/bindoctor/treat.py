@@ -226,7 +226,8 @@ def _ending(rows: int, per_training: float, budget: Budget, *, writes_model: boo
     """Tell what the end costs: two setups and perhaps the final model, each with folds that fit a threshold."""
     folds = FOLDS if rows <= MAX_CROSS_FITTED else 1
     trainings = (1 + folds * (FOLDS - 1) / FOLDS) * rows / per_training
-    return Ending(budget, trainings * (2 + (PLAIN_STEPS_COST / (1 - LOCKED_SHARE) if writes_model else 0)))
+    final = (PLAIN_STEPS_COST if rows <= MAX_CROSS_FITTED else 1) / (1 - LOCKED_SHARE)
+    return Ending(budget, trainings * (2 + (final if writes_model else 0)))
 
 
 def _as_read(reader: TrialRows, corrected: Recipe, bundle: Recipe, work: Rows, locked: Rows) -> tuple[Rows, Rows]:
@@ -369,6 +370,6 @@ def _why_not(seen: Confirmation, score: str) -> str:
     if seen.gain_in(score) <= 0:
         return f"{score} got no better on the locked rows ({seen.gain_in(score):+.4f}); the fixes are not applied"
     return (
-        f"on the locked rows {score} is not better than always answering the class shares beyond its 95 % interval; the "
-        "fixes are not applied"
+        f"on the locked rows {score} is not better than always answering the class shares beyond its 95 % interval; "
+        "the fixes are not applied"
     )
