@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from bindoctor import Recipe, Rows
 from bindoctor.dataset import Table
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
-from bindoctor.sampling import excerpt, halved, trial_rows
+from bindoctor.sampling import excerpt, halved, rows_that_fit, trial_rows
 
 
 def rows_with(shares: tuple[float, ...], count: int = 4000) -> Rows:
@@ -85,3 +86,14 @@ def test_an_excerpt_reads_as_its_rows_do_in_the_file_and_knows_their_numbers() -
     expected = whole.take(np.flatnonzero(np.isin(whole.row_ids, ids)))
     assert part == expected
     assert not np.isin([11, 40], part.row_ids).any()
+
+
+def test_rows_are_left_out_only_where_their_inputs_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_with((0.5, 0.5))
+    levels = [f"L{row % 99}" for row in range(4000)]
+    rows = replace(rows, features=rows.features.with_columns(pl.Series("c", levels)))
+    assert len(rows_that_fit([Recipe()], rows, seed=0)) == 4000
+    monkeypatch.setattr("bindoctor.sampling.MAX_CELLS", 100 * 1000)
+    hashed = Recipe().edited({"features.encode": "hash"})
+    assert len(rows_that_fit([Recipe()], rows, seed=0)) == 1000
+    assert len(rows_that_fit([hashed, Recipe()], rows, seed=0)) == 1000

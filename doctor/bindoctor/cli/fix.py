@@ -205,15 +205,20 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
     from bindoctor.final import train_final
     from bindoctor.outputs import write_run
     from bindoctor.rows import rows_of
+    from bindoctor.sampling import rows_that_fit
     from bindoctor.store import save_model
 
     recipe, final = treatment.recipe, treatment.final
     path, out = workspace.config_path, workspace.out
     before = read_text(path)
     after = render_config(replace(workspace.config, path=path, recipe=recipe), before)
+    rows = rows_of(workspace.dataset, recipe)
+    fitting = rows_that_fit([recipe], rows, seed=recipe.train.seed)
+    if len(fitting) < len(rows):
+        note = f"The model was trained on {len(fitting)} of {len(rows)} rows: no more fit into memory as inputs."
+        treatment, rows = replace(treatment, notes=(*treatment.notes, note)), rows.take(fitting)
     try:
-        model = train_final(recipe, rows_of(workspace.dataset, recipe), seed=recipe.train.seed)
-        stored = save_model(out, model)
+        stored = save_model(out, train_final(recipe, rows, seed=recipe.train.seed))
     except (TrainingFailed, TooFewRows) as error:
         note = f"No model was written: training on all rows failed ({error})."
         treatment = replace(treatment, notes=(*treatment.notes, note))
