@@ -27,7 +27,7 @@ RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build losses compiled compiled_optimizers compiled_steps
 torch_steps loop boosting prepare resampling sampling splits decide train simple_models final store skops_files
 script"""
-TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm treat"
+TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
 EDGES = "workspace first report render cli __main__"
 
 LAYERS = {

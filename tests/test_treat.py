@@ -12,6 +12,7 @@ import pytest
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
+from bindoctor.bundle import fit_for_all_rows
 from bindoctor.confirm import Confirmation, _bootstrap, _resamples
 from bindoctor.corrections import correct, evidence_on
 from bindoctor.course import Course, Diagnose, Tracker
@@ -343,7 +344,7 @@ def test_a_fix_that_cannot_be_trained_is_an_error_of_its_trial_only() -> None:
 
 def test_what_the_locked_rows_deny_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     worse = Confirmation({"log-loss": 0.3}, {"log-loss": 0.4}, {"log-loss": 0.69}, -0.1, -0.2, 0.1, 0.2)
-    monkeypatch.setattr("bindoctor.treat.confirm", lambda *given, **named: worse)
+    monkeypatch.setattr("bindoctor.bundle.confirm", lambda *given, **named: worse)
     done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=2)
     assert done.status == "not-confirmed"
     assert done.recipe == QUICK
@@ -518,3 +519,23 @@ def test_without_time_for_a_baseline_nothing_is_claimed() -> None:
     done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=3, budget=Budget(0.0))
     assert (done.status, done.trials) == ("cannot-verify", ())
     assert "before the baseline was measured" in done.why
+
+
+def test_regularisation_that_all_rows_do_not_need_is_taken_out_again() -> None:
+    rows = rows_of(dataset(learnable(4000, scale=1, signal=2.0)), QUICK)
+    strong = QUICK.edited({"optimizer.weight-decay": 0.3, "features.scale": "standard"})
+    recipe, (said,) = fit_for_all_rows(QUICK, strong, rows, "log-loss", seed=0)
+    assert recipe == QUICK.edited({"features.scale": "standard"})
+    assert "optimizer.weight-decay" in said
+    untouched = QUICK.edited({"features.scale": "standard"})
+    assert fit_for_all_rows(QUICK, untouched, rows, "log-loss", seed=0) == (untouched, [])
+
+
+def test_what_is_expected_of_fixes_found_on_a_sample_is_what_they_gain_on_the_locked_rows() -> None:
+    both = Fix("standardise, with an L2 penalty", {"features.scale": "standard", "optimizer.weight-decay": 0.2})
+    done = treat(evidence_on(dataset(learnable(3000)), QUICK), offering(both), repeats=3, max_rows=600)
+    assert done.status == "verified", done.why
+    assert done.recipe.features.scale == "standard"
+    assert done.recipe.optimizer.weight_decay == 0
+    assert done.gain is not None
+    assert done.gain.raw == done.gain.shrunken

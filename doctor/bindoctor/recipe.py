@@ -376,6 +376,11 @@ class Recipe(Section, frozen=True):
                 table[key] = value
         return Recipe.from_dict(values)
 
+    def setting(self, path: str) -> Any:
+        """Return the value of a dotted setting, as ``edited`` takes it."""
+        section, _, name = path.partition(".")
+        return self.to_dict()[section][name]
+
     @property
     def rare_below(self) -> int:
         """Return the training rows below which category levels share a column: ``features.rare``.

@@ -1,15 +1,15 @@
 """The course of a treatment: correct, measure, try fixes, and confirm them on rows that no trial saw."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
 
 from bindoctor.attempt import Attempt, mean_scores
 from bindoctor.budget import Budget, Ending, OutOfTime
-from bindoctor.confirm import Confirmation, confirm
+from bindoctor.bundle import Bundle, confirmed
 from bindoctor.corrections import correct
 from bindoctor.course import Course, Diagnose, Event, Tracker
 from bindoctor.dataset import Dataset, Rows
@@ -19,15 +19,14 @@ from bindoctor.final import MAX_CROSS_FITTED
 from bindoctor.laboratory import FOLDS, REPEATS, Laboratory
 from bindoctor.race import SLOTS
 from bindoctor.recipe import Recipe
-from bindoctor.rows import rows_key, rows_of
-from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, rows_that_fit, trial_rows
+from bindoctor.rows import rows_of
+from bindoctor.sampling import MAX_TRIAL_ROWS, excerpt, trial_rows
 from bindoctor.scan import scan
 from bindoctor.scores import mean_over_folds
 from bindoctor.splits import Index, locked_part
-from bindoctor.treatment import Correction, Gain, Treatment, Trial
+from bindoctor.treatment import Correction, Treatment
 from bindoctor.trial_journal import TrialJournal
 from bindoctor.trial_rows import TrialRows
-from bindoctor.verdict import gain_interval, judgement
 
 MIN_RARE_ROWS = 50
 """Below this many rare rows in training, a real gain in average precision is found in one case of five: no claim is
@@ -161,48 +160,8 @@ def treat(
 
     budget.reserved = -math.inf  # the time that was put aside is for this
     tracker.enter("confirmation")
-    bundle = Bundle(baseline, current, kept, laboratory.overlap)
-    return _confirmed(base, bundle, course, TrialRows(dataset, corrected), work, locked, seed=seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Bundle:
-    """The kept fixes' trials, the setup that they make of a baseline, and how much the folds share."""
-
-    baseline: Attempt
-    setup: Attempt
-    kept: Sequence[Trial]
-    overlap: float
-
-
-def _confirmed(
-    base: Treatment, bundle: Bundle, course: Course, reader: TrialRows, work: Rows, locked: Rows, *, seed: int
-) -> Treatment:
-    """Hold a bundle against luck and against the locked rows, as one claim."""
-    corrected, recipe, kept = base.recipe, bundle.setup.recipe, bundle.kept
-    claim = base.score if any(trial.score == base.score for trial in kept) else kept[-1].score
-    gain = shrunken_gain(bundle.baseline, bundle.setup, claim, bundle.overlap)
-    spread = max(abs(placebo.gain or 0.0) for placebo in course.placebos(bundle.baseline, claim))
-    base = replace(base, score=claim, gain=gain, trials=tuple(course.trials))
-    if spread > gain.raw / 2:
-        why = f"doing nothing moves {claim} by up to {spread:.4f}, more than half of the gain of {gain.raw:.4f}"
-        return replace(base, status="cannot-verify", why=why)
-    fitting = rows_that_fit([corrected, recipe], work, seed=seed)
-    if len(fitting) < len(work):
-        said = f"The confirmation trained on {len(fitting)} of {len(work)} rows: no more fit into memory as inputs."
-        base, work = replace(base, notes=(*base.notes, said)), work.take(fitting)
-    parts = _as_read(reader, corrected, recipe, work, locked)
-    seen = confirm(corrected, work, recipe, parts, locked, claim, seed=seed)
-    base = replace(base, before=seen.before, after=seen.after, class_shares=seen.constant)
-    fallen = [trial.score for trial in kept if seen.after and not seen.gain_in(trial.score) > 0]
-    if not seen.holds or fallen:
-        return replace(base, status="not-confirmed", why=_why_not(seen, *fallen[:1] or [claim]))
-    why = (
-        f"on {len(locked)} locked rows {claim} is better by {seen.gain:.4f} "
-        f"(95 % interval {seen.low:+.4f} to {seen.high:+.4f}) than the better of the honest baseline and always "
-        "answering the class shares"
-    )
-    return replace(base, status="verified", why=why, recipe=recipe, final=course.evidence_of(bundle.setup))
+    bundle = Bundle(baseline, current, kept, sampled=len(tried) < len(work))
+    return confirmed(base, bundle, course, laboratory, TrialRows(dataset, corrected), work, locked, seed=seed)
 
 
 def _sampled(evidence: Evidence, row_ids: Index) -> Evidence:
@@ -226,17 +185,9 @@ def _ending(rows: int, per_training: float, budget: Budget, *, writes_model: boo
     """Tell what the end costs: two setups and perhaps the final model, each with folds that fit a threshold."""
     folds = FOLDS if rows <= MAX_CROSS_FITTED else 1
     trainings = (1 + folds * (FOLDS - 1) / FOLDS) * rows / per_training
+    sampled = 0 if rows <= MAX_TRIAL_ROWS else 2 * rows / per_training
     final = (PLAIN_STEPS_COST if rows <= MAX_CROSS_FITTED else 1) / (1 - LOCKED_SHARE)
-    return Ending(budget, trainings * (2 + (final if writes_model else 0)))
-
-
-def _as_read(reader: TrialRows, corrected: Recipe, bundle: Recipe, work: Rows, locked: Rows) -> tuple[Rows, Rows]:
-    """Return the rows that a bundle trains on, and the locked rows, as it reads them."""
-    if rows_key(bundle) == rows_key(corrected):
-        return work, locked
-    every = reader.read(bundle, np.concatenate([work.row_ids, locked.row_ids]))
-    trained = reader.trained_on(bundle, every, np.arange(len(work)))
-    return every.take(trained), every.take(np.arange(len(work), len(every)))
+    return Ending(budget, sampled + trainings * (2 + (final if writes_model else 0)))
 
 
 def primary_score(score: str, recipe: Recipe) -> str:
@@ -277,14 +228,6 @@ def score_as_found(
     except OutOfTime:
         return {}, "the time budget ended"
     return mean_scores(attempt), ""
-
-
-def shrunken_gain(before: Attempt, after: Attempt, score: str, overlap: float) -> Gain:
-    """Return the gain over all folds, and what of it is expected to replicate after having been selected."""
-    gains = after.gains(before, score)
-    keeps = judgement(score).keeps
-    low, high = gain_interval(gains, overlap)
-    return Gain(float(gains.mean()), keeps * float(gains.mean()), keeps * low, keeps * high)
 
 
 def _untrained(
@@ -360,16 +303,3 @@ def _collapse_note(baseline: Attempt) -> list[str]:
         f"{len(failures)} trainings of the baseline collapsed ({failures[0]}); "
         "always answering the class shares stands in for them."
     ]
-
-
-def _why_not(seen: Confirmation, score: str) -> str:
-    if seen.why_failed:
-        return f"training the fixed setup on all rows failed: {seen.why_failed}"
-    if math.isnan(seen.gain_in(score)):
-        return f"{score} is undefined on the locked rows, which lack a class; the fixes are not applied"
-    if seen.gain_in(score) <= 0:
-        return f"{score} got no better on the locked rows ({seen.gain_in(score):+.4f}); the fixes are not applied"
-    return (
-        f"on the locked rows {score} is not better than always answering the class shares beyond its 95 % interval; "
-        "the fixes are not applied"
-    )
