@@ -47,7 +47,7 @@ def contenders(x: np.ndarray, y: np.ndarray, *, with_skorch: bool) -> dict[str, 
 
 
 def compiled_steps(x: np.ndarray, y: np.ndarray) -> CompiledSteps:
-    return CompiledSteps(RECIPE, build_network(RECIPE.model, x.shape[1], 1), x, y, np.ones(2), None)
+    return CompiledSteps(RECIPE, build_network(RECIPE.model, x.shape[1], 1), x, y, np.ones(2), None, len(x))
 
 
 def plain_loop(x: np.ndarray, y: np.ndarray) -> None:
