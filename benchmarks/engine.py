@@ -1,11 +1,12 @@
 """What does a step of a small training cost: a plain PyTorch loop, bindoctor's plain steps, and its compiled ones?
 
-    python benchmarks/engine.py [--rows 5000] [--width 30] [--rounds 7] [--skorch] [--markdown]
+    python benchmarks/engine.py [--rows 5000] [--width 30] [--ones 0] [--rounds 7] [--skorch] [--markdown]
 
 An MLP of two layers of 64 units, batches of 128, Adam. Each contender trains eight epochs a round, A B C … A B C …, in
 one process with one thread, so that a load on the machine falls on all of them; the figures are medians over the rounds
 of CPU microseconds a model and step. What is compiled is compiled before. With --skorch, skorch's NeuralNetClassifier
-with its defaults joins. The last line trains two models at once in two threads.
+with its defaults joins. With --ones each row has so many inputs that are 1, and the others are 0, as one-hot levels
+are. The last line trains two models at once in two threads.
 """
 
 import argparse
@@ -109,6 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--width", type=int, default=30)
+    parser.add_argument("--ones", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--skorch", action="store_true", help="skorch as well, which has to be installed")
     parser.add_argument("--markdown", action="store_true", help="print the table for README.md")
@@ -122,6 +124,9 @@ def main() -> int:
 def report(options: argparse.Namespace) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(options.rows, options.width)).astype(np.float32)
+    if options.ones:
+        x = np.zeros_like(x)
+        np.put_along_axis(x, random.integers(0, options.width, (options.rows, options.ones)), 1, axis=1)
     y = (x[:, 0] + random.normal(size=options.rows) > 1).astype(np.int64)
     trainings = contenders(x, y, with_skorch=options.skorch)
     steps = EPOCHS * -(-options.rows // BATCH)
