@@ -12,7 +12,7 @@ from bindoctor.compiled_optimizers import OPTIMIZERS, Array, Rule, State
 from bindoctor.prepare import Matrix
 from bindoctor.recipe import Loss, Recipe
 
-MAX_DROPPED = 4_000_000
+MAX_AT_ONCE = 4_000_000
 MIN_SPARSE_WIDTH = 200
 MAX_SPARSE_SHARE = 0.1
 """Rows of many inputs that are nearly all 0, as one-hot levels are, are cheaper to multiply cell by cell."""
@@ -98,8 +98,9 @@ class CompiledSteps:
         rows, batch = order.numpy(), self._shape.batch
         logits = np.empty((len(rows), self._targets.shape[1]), dtype=np.float32)
         units = int(self._shape.sizes[1:-1].sum()) if self._dropout else 0
-        # Dropout's random numbers are drawn for some batches at a time, in the order in which PyTorch draws them.
-        piece = max(MAX_DROPPED // (units * batch), 1) * batch if units else len(rows)
+        # Rows are gathered, and dropout's random numbers drawn as PyTorch draws them, for some batches at a time.
+        gathered = 0 if self._sparse else self._matrix.shape[1]
+        piece = max(MAX_AT_ONCE // (max(units, gathered, 1) * batch), 1) * batch
         norms = []
         for start in range(0, len(rows), piece):
             some = rows[start : start + piece]

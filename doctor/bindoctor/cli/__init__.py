@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -45,6 +46,9 @@ class Commands(click.Group):
         return command
 
 
+TRAINING = {"fix", "train"}
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="bindoctor")
 def commands() -> None:
@@ -53,7 +57,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 fine, 1 findings, 2 could not do it, 130 interrupted."""
-    prepare_libraries()
+    prepare_libraries(sys.argv[1:2])
     try:
         code = commands(standalone_mode=False)
     except click.ClickException as error:
@@ -84,16 +88,18 @@ def _message(error: Exception) -> str:
     return ""
 
 
-def prepare_libraries() -> None:
+def prepare_libraries(command: Sequence[str] = ()) -> None:
     """Say how many threads the libraries may start, which they ask when they are imported, and import them quickly.
 
     bindoctor has threads of its own: OpenBLAS's beside them spin, and as many of Polars' again get in their way. The
-    memory of one piece of a file fits the next, so that Polars' allocator need not give it back at once. What has been
+    memory of one piece of a file fits the next, so that Polars' allocator need not give it back at once; where a model
+    is trained afterwards, that needs it. What has been
     imported stays, so the garbage collector need not look for it after every few hundred objects, nor once more at
     the end, when the process gives back all of its memory anyway.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("POLARS_MAX_THREADS", str(max((os.cpu_count() or 1) // 2, 1)))
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,muzzy_decay_ms:-1")
+    kept = "dirty_decay_ms:500,muzzy_decay_ms:0" if TRAINING & {*command} else "dirty_decay_ms:10000,muzzy_decay_ms:-1"
+    os.environ.setdefault("_RJEM_MALLOC_CONF", kept)
     gc.set_threshold(GARBAGE_OBJECTS)
     atexit.register(gc.freeze)

@@ -126,12 +126,10 @@ def print_treatment(treatment: "Treatment", console: Console) -> None:
         console.print(_before_and_after(treatment))
     if treatment.gain is not None:
         gain = treatment.gain
-        console.print(
-            Text(
-                f"Expected gain in {treatment.score} on new rows: {gain.shrunken:.4f} (95 % interval "
-                f"{gain.low:.4f} to {gain.high:.4f}; measured {gain.raw:.4f}, shrunken for having been chosen)."
-            )
-        )
+        # What was measured on the locked rows had no part in the choice, and is not shrunken.
+        chosen = f"; measured {gain.raw:.4f}, shrunken for having been chosen" if gain.shrunken != gain.raw else ""
+        interval = f"95 % interval {gain.low:.4f} to {gain.high:.4f}{chosen}"
+        console.print(Text(f"Expected gain in {treatment.score} on new rows: {gain.shrunken:.4f} ({interval})."))
     print_changes(treatment.original.changes(treatment.recipe), console)
     console.print()
 
