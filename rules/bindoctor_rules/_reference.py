@@ -79,21 +79,28 @@ def _levels(column: ColumnProfile, rows: Rows) -> list[Floats]:
 def _left_out(inputs: Floats, labels: npt.NDArray[np.int64], classes: int) -> Floats:
     """Return leave-one-out scores of shape (n, classes), by the hat matrix of the ridge regression."""
     landmarks = inputs[np.random.default_rng(1).permutation(len(inputs))[:LANDMARKS]]
-    width = float(np.median(_squared_distances(inputs, landmarks))) or 1.0
+    distances = _squared_distances(inputs, landmarks)
+    width = float(np.median(distances)) or 1.0
     values, vectors = np.linalg.eigh(np.exp(-_squared_distances(landmarks, landmarks) / width))
     kept = values > values.max() * 1e-8
-    similar = np.exp(-_squared_distances(inputs, landmarks) / width) @ (vectors[:, kept] / np.sqrt(values[kept]))
+    # In place, as each copy of them is 14 MB.
+    distances /= -width
+    similar = np.exp(distances, out=distances) @ (vectors[:, kept] / np.sqrt(values[kept]))
+    del distances
     design = np.hstack([similar, LINEAR_WEIGHT * inputs, np.ones((len(inputs), 1))])
+    del similar
     indicators = (labels[:, None] == np.arange(classes)).astype(np.float64)
     shares = indicators.mean(axis=0)
     strength, axes = np.linalg.eigh(design.T @ design)
     rotated = design @ axes
+    del design
+    squared = rotated**2
     toward = rotated.T @ (indicators - shares)
     best: Floats = np.zeros_like(indicators)
     least = np.inf
     for penalty in PENALTIES:
         shrunk = 1 / (np.maximum(strength, 0.0) + penalty)
-        own = np.minimum(rotated**2 @ shrunk, 0.999)[:, None]
+        own = np.minimum(squared @ shrunk, 0.999)[:, None]
         fitted = rotated @ (shrunk[:, None] * toward)
         left_out = (fitted - own * (indicators - shares)) / (1 - own)
         error = float(((indicators - shares - left_out) ** 2).mean())
@@ -103,5 +110,7 @@ def _left_out(inputs: Floats, labels: npt.NDArray[np.int64], classes: int) -> Fl
 
 
 def _squared_distances(first: Floats, second: Floats) -> Floats:
-    squared = (first**2).sum(axis=1)[:, None] - 2 * first @ second.T + (second**2).sum(axis=1)
-    return np.asarray(np.maximum(squared, 0.0))
+    squared = first @ (-2 * second.T)
+    squared += (first**2).sum(axis=1)[:, None]
+    squared += (second**2).sum(axis=1)
+    return np.asarray(np.maximum(squared, 0.0, out=squared))
