@@ -97,7 +97,7 @@ def treat(
     try:
         work_index, locked_index = locked_part(rows, corrected.split, seed=seed)
     except TooFewRows as error:
-        return _untrained(recipe, corrections, evidence, primary_score(score, recipe), str(error))
+        return _untrained(recipe, corrections, evidence, primary, str(error))
     work, locked = rows.take(work_index), rows.take(locked_index)
     del rows
     tried, doublings, notes = work, 0.0, []
@@ -114,7 +114,7 @@ def treat(
         laboratory = Laboratory(evidence.dataset, tried, corrected, seed=seed, repeats=repeats, folds=folds, **means)
         baseline = _as_far_as_time_allows(laboratory, Attempt(corrected))
     except TooFewRows as error:
-        return _untrained(recipe, corrections, evidence, primary_score(score, recipe), str(error))
+        return _untrained(recipe, corrections, evidence, primary, str(error))
     honest = mean_scores(baseline)
     as_found, problem = honest, ""
     if corrections and honest:
