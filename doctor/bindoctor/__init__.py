@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from bindoctor.errors import InputError
     from bindoctor.evidence import Evidence
     from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
-    from bindoctor.history import Epoch, History
+    from bindoctor.history import Epoch, History, Series
+    from bindoctor.inspection import FitFacts, Inspection, LabelFacts, LayerFacts, OutputFacts, ParameterFacts
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
     from bindoctor.predictions import Importance, Predictions, SimpleModel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bindoctor.readers import read
     from bindoctor.recipe import Recipe
     from bindoctor.rules import Example, Rule, counts, example, rule
+    from bindoctor.task import Task
 
 __version__ = VERSION
 
@@ -31,7 +33,8 @@ HOMES = {
     "errors": "InputError",
     "evidence": "Evidence",
     "findings": "Aim Confidence Finding Fix RowList Severity Where",
-    "history": "Epoch History",
+    "history": "Epoch History Series",
+    "inspection": "FitFacts Inspection LabelFacts LayerFacts OutputFacts ParameterFacts",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
     "predictions": "Importance Predictions SimpleModel",
@@ -39,6 +42,7 @@ HOMES = {
     "readers": "read",
     "recipe": "Recipe",
     "rules": "Example Rule counts example rule",
+    "task": "Task",
 }
 """Public names by the module they come from, which is imported when one of them is first used."""
 
@@ -55,15 +59,21 @@ __all__ = [
     "Example",
     "Extremes",
     "Finding",
+    "FitFacts",
     "Fix",
     "History",
     "Ignore",
     "Importance",
     "InputError",
+    "Inspection",
     "Known",
+    "LabelFacts",
+    "LayerFacts",
     "Level",
     "LevelList",
     "Moments",
+    "OutputFacts",
+    "ParameterFacts",
     "Part",
     "Parts",
     "Predictions",
@@ -72,11 +82,13 @@ __all__ = [
     "RowList",
     "Rows",
     "Rule",
+    "Series",
     "Severity",
     "Shift",
     "SimpleModel",
     "Skipped",
     "Table",
+    "Task",
     "Unseen",
     "Where",
     "counts",

@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields, replace
 from bindoctor.audit import Audit
 from bindoctor.dataset import Dataset
 from bindoctor.history import History
+from bindoctor.inspection import Inspection
 from bindoctor.parts import Parts
 from bindoctor.predictions import Predictions, SimpleModel
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
+from bindoctor.task import Task
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,28 @@ class Evidence:
     parts: Parts | None = None
     simple_models: tuple[SimpleModel, ...] | None = None
     """What simple models answer on the folds of the predictions, where training packages are at hand."""
+    model: Inspection | None = None
+    """What one batch shows of a live model, its loss and its optimizer."""
+    task: Task | None = None
+    """The scale of losses and scores; that of the profile, where there is one."""
     audit: Audit | None = None
     """What the other rules said, for rules about bindoctor itself; ``examine`` fills it in after they ran."""
+
+    def __post_init__(self) -> None:
+        if self.profile is not None:
+            object.__setattr__(self, "task", Task.of(self.profile))
 
     def after(self, recipe: Recipe, profile: Profile, parts: Parts | None = None) -> "Evidence":
         """Return the evidence on a changed recipe: its own profile and parts, and no run until it has been trained."""
         return replace(
-            self, recipe=recipe, profile=profile, parts=parts, history=None, predictions=None, simple_models=None
+            self,
+            recipe=recipe,
+            profile=profile,
+            parts=parts,
+            history=None,
+            predictions=None,
+            simple_models=None,
+            model=None,
         )
 
     def with_run(self, history: History, predictions: Predictions) -> "Evidence":
@@ -42,6 +59,9 @@ EVIDENCE_NAMES = tuple(field.name for field in fields(Evidence))
 
 GIVEN_BY = {
     "history": "--run PATH",
+    "profile": "DATA",
+    "dataset": "DATA",
+    "task": "DATA",
     "predictions": "--predictions FILE",
     "simple_models": "--predictions FILE",
     "parts": "--valid FILE or --test FILE",

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -45,12 +45,53 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+class Series(msgspec.Struct, frozen=True):
+    """One metric of one part of the rows as it was logged, point by point, on its own grid.
+
+    Attributes:
+        part: which rows the values are of; "" where they are of none, as the learning rate.
+        metric: "loss", "accuracy", "learning-rate", "gradient-norm" and their like; else the name in the log.
+        values: the logged numbers, NaN and infinities included.
+        steps: optimizer steps at which they were logged, as many; empty where unknown.
+        epochs: epochs at which they were logged, fractions included, as many; empty where unknown.
+        run: which run of a log that holds several, from 0.
+    """
+
+    part: Literal["train", "valid", "test", ""]
+    metric: str
+    values: tuple[float, ...]
+    steps: tuple[int, ...] = ()
+    epochs: tuple[float, ...] = ()
+    run: int = 0
+
+
 class History(msgspec.Struct, frozen=True):
-    """The epochs of one run, in order; ``first_loss`` is the loss before any step, where it is known."""
+    """A run's curve.
+
+    Attributes:
+        epochs: the last run epoch by epoch, in order.
+        first_loss: the loss before any step, where it is known.
+        best_epoch: the epoch whose weights were kept, where it is known.
+        series: everything that was logged, of all runs; empty where ``epochs`` says it all.
+        runs: how many runs the log holds.
+        source: what wrote the log, "" for bindoctor itself.
+        remarks: what reading left out or decided that the user should know.
+        entropy_scale: whether the losses are cross-entropies in nats a row, which may be held against the classes'
+            entropy; None where it is not known.
+        score: what ``train_score`` and ``valid_score`` are.
+        best_restored: whether the weights of ``best_epoch`` are what the run kept; None where it is not known.
+    """
 
     epochs: tuple[Epoch, ...]
     first_loss: float | None = None
     best_epoch: int | None = None
+    series: tuple[Series, ...] = ()
+    runs: int = 1
+    source: str = ""
+    remarks: tuple[str, ...] = ()
+    entropy_scale: bool | None = True
+    score: str = "accuracy"
+    best_restored: bool | None = None
 
     def curve(self, name: str) -> np.ndarray:
         """Return one column as float64 of shape (epochs,), NaN where nothing was logged."""

@@ -12,9 +12,11 @@ from bindoctor.dataset import Table
 from bindoctor.evidence import EVIDENCE_NAMES
 from bindoctor.findings import Finding, Severity
 from bindoctor.history import History
+from bindoctor.inspection import Inspection
 from bindoctor.predictions import Predictions, SimpleModel
 from bindoctor.profile import EVERYTHING, State
 from bindoctor.recipe import Recipe
+from bindoctor.task import Task
 
 Check = Callable[..., Iterator[Finding]]
 
@@ -39,6 +41,8 @@ class Example(msgspec.Struct, frozen=True):
     valid: Table | None = None
     test: Table | None = None
     simple_models: tuple[SimpleModel, ...] | None = None
+    model: Inspection | None = None
+    task: Task | None = None
 
 
 example = Example

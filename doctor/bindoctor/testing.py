@@ -28,6 +28,8 @@ def evidence_of(situation: Example, states: frozenset[State] = EVERYTHING) -> Ev
         history=situation.history,
         predictions=situation.predictions,
         simple_models=situation.simple_models,
+        model=situation.model,
+        task=situation.task,
         audit=situation.audit,
     )
     if situation.table is None:
