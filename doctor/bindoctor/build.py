@@ -283,25 +283,6 @@ def build_optimizer(optimizer: Optimizer, network: nn.Module) -> torch.optim.Opt
             return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, momentum=optimizer.momentum)
 
 
-def build_schedule(
-    optimizer: Optimizer, steps: torch.optim.Optimizer, epochs: int
-) -> torch.optim.lr_scheduler.LRScheduler | None:
-    """Build what changes the learning rate after every epoch.
-
-    Cosine goes to zero over all epochs (Loshchilov & Hutter 2017), "step" divides by ten after each third of them, and
-    "plateau" by ten after a tenth of them without a lower loss.
-    """
-    match optimizer.schedule:
-        case "constant":
-            return None
-        case "cosine":
-            return torch.optim.lr_scheduler.CosineAnnealingLR(steps, T_max=epochs)
-        case "step":
-            return torch.optim.lr_scheduler.StepLR(steps, step_size=max(1, epochs // 3), gamma=0.1)
-        case "plateau":
-            return torch.optim.lr_scheduler.ReduceLROnPlateau(steps, factor=0.1, patience=max(1, epochs // 10))
-
-
 def _imputer(features: Features) -> list[tuple[str, Any]]:
     if features.impute == "none":
         return []

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor import scores
-from bindoctor.build import build_network, build_schedule, check_network_size
+from bindoctor.build import build_network, check_network_size
 from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import class_weights, output_count, plain_log_loss
 from bindoctor.prepare import Matrix, Prepared
 from bindoctor.recipe import Recipe
+from bindoctor.schedules import Schedule
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
 __all__ = ["MAX_ROWS_AT_ONCE", "Steps", "epoch_orders", "network_probability", "train_network"]
@@ -107,25 +108,18 @@ def train_network(
         watched = None
         if watched_part is not None:
             watched = steps.inputs(watched_part.matrix), torch.tensor(watched_part.labels, device=device)
-        # PyTorch's schedules change the rate of an optimizer; this one has nothing else to do.
-        clock = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.optimizer.learning_rate)
-        schedule = build_schedule(recipe.optimizer, clock, settings.epochs)
+        schedule = Schedule(recipe.optimizer, settings.epochs)
         first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
         for number, order in zip(range(1, settings.epochs + 1), epoch_orders(recipe, prepared, shuffle), strict=False):
-            rate = clock.param_groups[0]["lr"]
-            logits, norm = steps.epoch(order, rate)
+            logits, norm = steps.epoch(order, schedule.rate)
             train = _measure(recipe, logits, labels[order.to(device)])
             valid = None if watched is None else _measure(recipe, steps.logits(watched[0]), watched[1])
-            epochs.append(_epoch(number, train, valid, rate, norm))
+            epochs.append(_epoch(number, train, valid, schedule.rate, norm))
             deciding = train if valid is None or prepared.valid is None else valid
             if not math.isfinite(train.loss + deciding.loss):
                 why = f"the loss became {train.loss + deciding.loss} in epoch {number}"
                 raise TrainingFailed(why, History(tuple(epochs), first_loss))
-            clock.step()
-            if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
-                schedule.step(deciding.loss)
-            elif schedule is not None:
-                schedule.step()
+            schedule.step(deciding.loss)
             if prepared.valid:
                 value = -deciding.loss if settings.monitor == "loss" else deciding.score
                 if value > best_value:
