@@ -19,8 +19,9 @@ from bindoctor.build import build_network
 from bindoctor.compiled_steps import CompiledSteps
 from bindoctor.evidence import Evidence
 from bindoctor.final import train_evidence, train_final
-from bindoctor.loop import epoch_orders, train_network
+from bindoctor.loop import train_network
 from bindoctor.losses import plain_log_loss
+from bindoctor.progress import epoch_orders
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.resampling import SYNTHETIC
 from bindoctor.rows import rows_of

@@ -1,28 +1,33 @@
 """The training loop: epoch by epoch over a matrix in memory, with everything logged."""
 
-import math
-from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from bindoctor import scores
 from bindoctor.build import build_network, check_network_size
 from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
-from bindoctor.history import Epoch, History, TrainingFailed
+from bindoctor.history import History
 from bindoctor.losses import class_weights, output_count, plain_log_loss
 from bindoctor.prepare import Matrix, Prepared
+from bindoctor.progress import Progress, epoch_orders, measure, probability_of
 from bindoctor.recipe import Recipe
-from bindoctor.schedules import Schedule
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
-__all__ = ["MAX_ROWS_AT_ONCE", "Steps", "epoch_orders", "network_probability", "train_network"]
+__all__ = [
+    "MAX_ROWS_AT_ONCE",
+    "RANDOM",
+    "Steps",
+    "check_training",
+    "network_probability",
+    "train_network",
+    "training_device",
+]
 
 MAX_COMPILED_WEIGHTS = 2**20
 MAX_SPARSE_WEIGHTS = 2**24
@@ -85,15 +90,12 @@ def train_network(
         InputError: the recipe does not fit the number of classes or rows, or the device is not there.
         TrainingFailed: a loss is no number.
     """
-    settings, device = recipe.train, _device(recipe)
+    device = training_device(recipe)
+    check_training(recipe, prepared)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
     width, outputs = prepared.train.matrix.shape[1], output_count(recipe.loss, len(prepared.classes))
-    check_network_size(recipe.model, width, outputs)
     by_class = class_weights(recipe.loss, counts.tolist())
-    _check(recipe, prepared)
     watched_part = prepared.valid or prepared.test
-    epochs: list[Epoch] = []
-    best_value, best_epoch, best_state = -math.inf, 0, None
     with ExitStack() as seeded:
         # PyTorch draws initial weights, and plain steps draw dropout, from a generator that all threads share.
         seeded.enter_context(RANDOM)
@@ -108,32 +110,24 @@ def train_network(
         watched = None
         if watched_part is not None:
             watched = steps.inputs(watched_part.matrix), torch.tensor(watched_part.labels, device=device)
-        schedule = Schedule(recipe.optimizer, settings.epochs)
         first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
-        for number, order in zip(range(1, settings.epochs + 1), epoch_orders(recipe, prepared, shuffle), strict=False):
-            logits, norm = steps.epoch(order, schedule.rate)
-            train = _measure(recipe, logits, labels[order.to(device)])
-            valid = None if watched is None else _measure(recipe, steps.logits(watched[0]), watched[1])
-            epochs.append(_epoch(number, train, valid, schedule.rate, norm))
-            deciding = train if valid is None or prepared.valid is None else valid
-            if not math.isfinite(train.loss + deciding.loss):
-                why = f"the loss became {train.loss + deciding.loss} in epoch {number}"
-                raise TrainingFailed(why, History(tuple(epochs), first_loss))
-            schedule.step(deciding.loss)
-            if prepared.valid:
-                value = -deciding.loss if settings.monitor == "loss" else deciding.score
-                if value > best_value:
-                    best_value, best_epoch, best_state = value, number, steps.state()
-                elif number - best_epoch >= settings.patience:
-                    break
-        if prepared.valid and settings.restore_best:
-            steps.restore(best_state)
-    return steps.network(), History(tuple(epochs), first_loss, best_epoch or None)
+        progress, best = Progress(recipe, prepared, first_loss), None
+        orders = epoch_orders(recipe, prepared, shuffle)
+        while not progress.ended:
+            order = next(orders)
+            logits, norm = steps.epoch(order, progress.rate)
+            train = measure(recipe, logits, labels[order.to(device)])
+            valid = None if watched is None else measure(recipe, steps.logits(watched[0]), watched[1])
+            if progress.end_epoch(train, valid, norm):
+                best = steps.state()
+        if progress.restores:
+            steps.restore(best)
+    return steps.network(), progress.history
 
 
 def network_probability(network: nn.Sequential, matrix: Matrix) -> npt.NDArray[np.float64]:
     """Return class probabilities, float64 of shape (n, classes)."""
-    return _probability(network_logits(network, torch.from_numpy(matrix)))
+    return probability_of(network_logits(network, torch.from_numpy(matrix)))
 
 
 def _steps(
@@ -153,56 +147,28 @@ def _steps(
     return CompiledSteps(recipe, network, *rows, prepared.epoch_rows)
 
 
-class _Measured(NamedTuple):
-    loss: float
-    score: float
+def training_device(recipe: Recipe) -> torch.device:
+    """Return where the recipe trains.
 
-
-def _epoch(number: int, train: _Measured, valid: _Measured | None, rate: float, norm: float) -> Epoch:
-    watched = (None, None) if valid is None else valid
-    return Epoch(number, train.loss, watched[0], train.score, watched[1], rate, norm)
-
-
-def epoch_orders(recipe: Recipe, prepared: Prepared, shuffle: torch.Generator) -> Iterator[Tensor]:
-    """Yield the positions of each epoch's rows, without end: shuffled passes over all rows, cut into epochs.
-
-    Where rows were resampled, an epoch need not end with a pass; without, it is one.
+    Raises:
+        InputError: it asks for a GPU, and there is none.
     """
-    rows = prepared.epoch_rows
-    # Batch normalisation cannot train on a batch of one row, so a single row left over sits this epoch out.
-    alone = recipe.model.batch_norm and rows % recipe.train.batch_size == 1
-    waiting = torch.empty(0, dtype=torch.int64)
-    while True:
-        while len(waiting) < rows:
-            waiting = torch.cat([waiting, torch.randperm(len(prepared.train.labels), generator=shuffle)])
-        yield waiting[: rows - alone]
-        waiting = waiting[rows:]
-
-
-def _measure(recipe: Recipe, logits: Tensor, labels: Tensor) -> _Measured:
-    loss = plain_log_loss(logits, labels)
-    if recipe.train.monitor == "average-precision":
-        return _Measured(loss, scores.average_precision(labels.cpu().numpy(), _probability(logits)))
-    answered = logits[:, 0] >= 0 if logits.shape[1] == 1 else logits.argmax(dim=1)
-    return _Measured(loss, (answered == labels).float().mean().item())
-
-
-def _probability(logits: Tensor) -> npt.NDArray[np.float64]:
-    exact = logits.double().cpu()
-    if logits.shape[1] == 1:
-        positive = torch.sigmoid(exact[:, 0]).numpy()
-        return np.column_stack([1 - positive, positive])
-    return torch.softmax(exact, dim=1).numpy()
-
-
-def _device(recipe: Recipe) -> torch.device:
     wanted = recipe.train.device
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("recipe.train.device is 'cuda', but PyTorch sees no GPU; set it to 'auto' or 'cpu'.")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _check(recipe: Recipe, prepared: Prepared) -> None:
+def check_training(recipe: Recipe, prepared: Prepared) -> None:
+    """Check that a network can be trained so on these rows.
+
+    Raises:
+        InputError: it is too large, or does not fit the number of classes, the batches or the rows watched.
+    """
+    counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
+    outputs = output_count(recipe.loss, len(prepared.classes))
+    check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
+    class_weights(recipe.loss, counts.tolist())
     if recipe.model.batch_norm and recipe.train.batch_size == 1:
         raise InputError("recipe.model.batch-norm needs recipe.train.batch-size to be 2 or more.")
     if prepared.valid and recipe.train.monitor == "average-precision":
