@@ -5,8 +5,9 @@
 An MLP of two layers of 64 units, batches of 128, Adam. Each contender trains eight epochs a round, A B C … A B C …, in
 one process with one thread, so that a load on the machine falls on all of them; the figures are medians over the rounds
 of CPU microseconds a model and step. What is compiled is compiled before. With --skorch, skorch's NeuralNetClassifier
-with its defaults joins. With --ones each row has so many inputs that are 1, and the others are 0, as one-hot levels
-are. The last line trains two models at once in two threads.
+with its defaults joins. With --stacked, as many networks are trained in one stack as a GPU trains them, on the GPU
+where there is one (its cost is then wall time, as it takes no CPU). With --ones each row has so many inputs that are 1,
+and the others are 0, as one-hot levels are. The last line trains two models at once in two threads.
 """
 
 import argparse
@@ -21,14 +22,19 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from bindoctor import Recipe
+from bindoctor import Recipe, Table
 from bindoctor.build import build_network
 from bindoctor.compiled_steps import CompiledSteps
+from bindoctor.prepare import prepare
+from bindoctor.readers import open_dataset, table_source
+from bindoctor.rows import rows_of
+from bindoctor.stacked import Member, train_stack
 from bindoctor.torch_steps import TorchSteps
 
 EPOCHS = 8
 BATCH = 128
 RATE = 1e-3
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 RECIPE = Recipe().edited({"model.hidden": [64, 64], "train.batch-size": BATCH})
 
 
@@ -45,6 +51,15 @@ def contenders(x: np.ndarray, y: np.ndarray, *, with_skorch: bool) -> dict[str, 
         "bindoctor, compiled steps": lambda: [compiled.epoch(order, RATE) for _ in range(EPOCHS)],
     }
     return {"skorch": skorch_fit(x, y), **found} if with_skorch else found
+
+
+def stack_fit(x: np.ndarray, y: np.ndarray, members: int) -> Callable[[], object]:
+    """Train networks whose rows come as a fold's do; a training's own measurements are part of it."""
+    recipe = RECIPE.edited({"train.epochs": EPOCHS})
+    table = Table({**{f"x{k}": x[:, k].tolist() for k in range(x.shape[1])}, "y": y.tolist()})
+    prepared = prepare(recipe, rows_of(open_dataset(table_source(table), "y"), recipe), seed=0)
+    stack = [Member(recipe, prepared, seed) for seed in range(members)]
+    return lambda: train_stack(stack, DEVICE)
 
 
 def compiled_steps(x: np.ndarray, y: np.ndarray) -> CompiledSteps:
@@ -82,10 +97,10 @@ def skorch_fit(x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     return lambda: net.fit(x, y.astype(np.float32))
 
 
-def cost(train: Callable[[], object], steps: int) -> float:
-    start = time.process_time()
+def cost(train: Callable[[], object], steps: int, clock: Callable[[], float]) -> float:
+    start = clock()
     train()
-    return (time.process_time() - start) / steps * 1e6
+    return (clock() - start) / steps * 1e6
 
 
 def two_at_once(x: np.ndarray, y: np.ndarray) -> float:
@@ -113,6 +128,7 @@ def main() -> int:
     parser.add_argument("--ones", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--skorch", action="store_true", help="skorch as well, which has to be installed")
+    parser.add_argument("--stacked", type=int, default=0, help="train so many networks in one stack as well")
     parser.add_argument("--markdown", action="store_true", help="print the table for README.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -129,11 +145,17 @@ def report(options: argparse.Namespace) -> None:
         np.put_along_axis(x, random.integers(0, options.width, (options.rows, options.ones)), 1, axis=1)
     y = (x[:, 0] + random.normal(size=options.rows) > 1).astype(np.int64)
     trainings = contenders(x, y, with_skorch=options.skorch)
-    steps = EPOCHS * -(-options.rows // BATCH)
+    steps = dict.fromkeys(trainings, EPOCHS * -(-options.rows // BATCH))
+    clocks = dict.fromkeys(trainings, time.process_time)
+    if options.stacked:
+        name = f"bindoctor, {options.stacked} stacked ({DEVICE.type})"
+        trainings[name] = stack_fit(x, y, options.stacked)
+        steps[name] = options.stacked * EPOCHS * -(-options.rows // BATCH)
+        clocks[name] = time.process_time if DEVICE.type == "cpu" else time.perf_counter
     costs: dict[str, list[float]] = {name: [] for name in trainings}
     for number in range(options.rounds + 1):
         for name, train in trainings.items():
-            found = cost(train, steps)
+            found = cost(train, steps[name], clocks[name])
             if number:
                 costs[name].append(found)
     middle = {name: statistics.median(values) for name, values in costs.items()}

@@ -16,6 +16,7 @@ from bindoctor.bundle import fit_for_all_rows
 from bindoctor.confirm import Confirmation, _bootstrap, _resamples
 from bindoctor.corrections import correct, evidence_on
 from bindoctor.course import Course, Diagnose, Tracker
+from bindoctor.history import TrainingFailed
 from bindoctor.laboratory import Laboratory
 from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
@@ -371,6 +372,33 @@ def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several() -> None:
         answers.append(attempt.runs[0].predictions.probability)
     alone, together = answers
     assert np.array_equal(alone, together)
+
+
+def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    wild = {"optimizer.learning-rate": 1e30, "optimizer.kind": "sgd"}
+    recipes = [
+        QUICK.edited({"features.scale": "standard"}),
+        QUICK.edited({"features.scale": "standard", "optimizer.l1": 0.001}),
+        QUICK.edited({"features.scale": "standard", **wild}),
+        QUICK.edited({"features.scale": "standard", "resample.method": "smotenc"}),
+        QUICK.edited({"model.kind": "gradient-boosting"}),
+    ]
+
+    def extended(stand_in: bool) -> list[Attempt | Exception]:
+        laboratory = laboratory_of(learnable(120))[0]
+        return list(laboratory.extend_each([Attempt(recipe) for recipe in recipes], stand_in=stand_in))
+
+    alone = [extended(stand_in) for stand_in in (False, True)]
+    monkeypatch.setattr("bindoctor.laboratory.trains_stacked", lambda recipe: recipe.model.kind != "gradient-boosting")
+    for one_by_one, together in zip(alone, [extended(stand_in) for stand_in in (False, True)], strict=True):
+        for mine, theirs in zip(together, one_by_one, strict=True):
+            assert type(mine) is type(theirs)
+            if isinstance(mine, Attempt) and isinstance(theirs, Attempt):
+                answers = [each.runs[0].predictions.probability for each in (mine, theirs)]
+                assert answers[0] == pytest.approx(answers[1], abs=1e-4)
+                assert len(mine.runs[0].failures) == len(theirs.runs[0].failures)
+    assert isinstance(alone[0][2], TrainingFailed) and isinstance(alone[0][3], InputError)
+    assert isinstance(alone[1][2], Attempt) and alone[1][2].runs[0].failures
 
 
 def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> None:

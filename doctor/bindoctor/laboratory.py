@@ -27,13 +27,16 @@ from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
 from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds
 from bindoctor.train import (
+    Member,
     Prepared,
     constant_probability,
     fit_or_stand_in,
     fit_prepared,
+    fit_stacked,
     preparation_key,
     prepare,
     random_preparation,
+    trains_stacked,
 )
 from bindoctor.trial_journal import Record, TrialJournal
 from bindoctor.trial_rows import TrialRows
@@ -198,22 +201,27 @@ class Laboratory:
         )
         failed: dict[RunKey, int] = {}
 
-        def trained(key: RunKey, number: int) -> tuple[Floats, History, str, float] | None:
+        def member(key: RunKey, number: int) -> Member:
+            self._budget.require()
+            recipe = attempts[key].recipe
+            prepared = shared.get(
+                _preparation(recipe, key, number),
+                lambda: self._prepare(recipe, rows[key], key, number),
+            )
+            seed = derived_seed(self._seed, key.repeat, number, key.salt)
+            if key.salt and recipe.model.kind == "gradient-boosting":
+                prepared = with_moved_weights(prepared, seed=seed)
+            return Member(recipe, prepared, seed)
+
+        def trained(key: RunKey, number: int) -> _Answers | None:
             if failed.get(key, self.folds) < number:
                 return None
-            self._budget.require()
-            recipe, started = attempts[key].recipe, time.monotonic()
+            started = time.monotonic()
             try:
-                train = self._training_rows(key, number)
-                prepared = shared.get(
-                    _preparation(recipe, key, number),
-                    lambda: self._prepare(recipe, rows[key], key, number),
-                )
-                seed = derived_seed(self._seed, key.repeat, number, key.salt)
-                if key.salt and recipe.model.kind == "gradient-boosting":
-                    prepared = with_moved_weights(prepared, seed=seed)
+                recipe, prepared, seed = member(key, number)
                 if stand_in:
-                    done = fit_or_stand_in(recipe, prepared, rows[key].labels[train], seed=seed)
+                    labels = rows[key].labels[self._training_rows(key, number)]
+                    done = fit_or_stand_in(recipe, prepared, labels, seed=seed)
                 else:
                     done = (*fit_prepared(recipe, prepared, seed=seed), "")
             except (TrainingFailed, InputError):
@@ -223,7 +231,14 @@ class Laboratory:
 
         # Matrices this small are multiplied by one thread each; the folds have threads of their own.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self._jobs) as pool:
-            tasks = {key: [pool.submit(trained, key, number) for number in range(self.folds)] for key in rows}
+            side_by_side = [key for key in rows if trains_stacked(attempts[key].recipe)]
+            tasks: dict[RunKey, list[Future[_Answers | None]]] = {
+                key: [pool.submit(trained, key, number) for number in range(self.folds)]
+                for key in rows
+                if key not in side_by_side
+            }
+            members = {(key, n): pool.submit(member, key, n) for key in side_by_side for n in range(self.folds)}
+            tasks |= self._stacked(members, rows, stand_in=stand_in)
             for key in attempts:
                 if key in unreadable:
                     yield key, unreadable[key]
@@ -233,7 +248,35 @@ class Laboratory:
                 except (TrainingFailed, InputError) as error:
                     yield key, error
 
-    def _collected(self, repeat: int, folds: Sequence[Future[tuple[Floats, History, str, float] | None]]) -> RepeatRun:
+    def _stacked(
+        self, members: Mapping[tuple["RunKey", int], Future[Member]], rows: Mapping["RunKey", Rows], *, stand_in: bool
+    ) -> dict["RunKey", list["Future[_Answers | None]"]]:
+        """Train what is prepared for the GPU in stacks: the folds of every recipe whose network has the same shape."""
+        tasks: dict[RunKey, list[Future[_Answers | None]]] = {}
+        ready: list[tuple[RunKey, int, Future[_Answers | None], Member]] = []
+        for (key, number), preparing in members.items():
+            task: Future[_Answers | None] = Future()
+            tasks.setdefault(key, []).append(task)
+            try:
+                ready.append((key, number, task, preparing.result()))
+            except InputError as error:
+                task.set_exception(error)
+        started = time.monotonic()
+        outcomes = fit_stacked([prepared for *_, prepared in ready])
+        seconds = (time.monotonic() - started) / max(1, len(ready))
+        for (key, number, task, _), outcome in zip(ready, outcomes, strict=True):
+            if not isinstance(outcome, TrainingFailed):
+                task.set_result((*outcome, "", seconds))
+            elif stand_in:
+                labels = rows[key].labels[self._training_rows(key, number)]
+                test = self._parts[key.repeat][number][1]
+                constant = constant_probability(labels, len(self._work.classes), len(test))
+                task.set_result((constant, outcome.history, str(outcome), seconds))
+            else:
+                task.set_exception(outcome)
+        return tasks
+
+    def _collected(self, repeat: int, folds: Sequence["Future[_Answers | None]"]) -> RepeatRun:
         probability = np.zeros((len(self._work), len(self._work.classes)))
         histories: list[History] = []
         failures: list[str] = []
@@ -314,6 +357,8 @@ class RunKey(NamedTuple):
 
 
 _Preparation = tuple[str, int, bool, int]
+_Answers = tuple[Floats, History, str, float]
+"""A fold's held-out answers, the curve, why training failed or "", and the seconds it took."""
 
 
 class _Shared:

@@ -15,14 +15,16 @@ from bindoctor.dataset import Rows
 from bindoctor.decide import cross_decided
 from bindoctor.engineering import Columns, Learned
 from bindoctor.history import History, TrainingFailed
-from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network
+from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network, training_device
 from bindoctor.predictions import Predictions
 from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, random_preparation, transformed
 from bindoctor.recipe import Recipe
 from bindoctor.splits import Fold
+from bindoctor.stacked import Member, Trained, stacks, train_stack
 
 __all__ = [
     "Fitted",
+    "Member",
     "Prepared",
     "Run",
     "TrainingFailed",
@@ -31,9 +33,11 @@ __all__ = [
     "fit",
     "fit_or_stand_in",
     "fit_prepared",
+    "fit_stacked",
     "preparation_key",
     "prepare",
     "random_preparation",
+    "trains_stacked",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -166,6 +170,33 @@ def fit_prepared(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool =
     return probability, model.history
 
 
+def fit_stacked(members: Sequence[Member]) -> list[tuple[Floats, History] | TrainingFailed]:
+    """Train networks side by side on the GPU, and answer each one's held-out rows.
+
+    Returns:
+        For each member what ``fit_prepared`` returns or raises.
+
+    Raises:
+        InputError: a recipe does not fit its rows.
+    """
+    found: dict[int, tuple[Floats, History] | TrainingFailed] = {}
+    for positions in stacks(members):
+        stack = [members[position] for position in positions]
+        for position, member, trained in zip(
+            positions, stack, train_stack(stack, training_device(stack[0].recipe)), strict=True
+        ):
+            try:
+                found[position] = trained if isinstance(trained, TrainingFailed) else _answered(member, trained)
+            except TrainingFailed as error:
+                found[position] = error
+    return [found[position] for position in range(len(members))]
+
+
+def trains_stacked(recipe: Recipe) -> bool:
+    """Tell whether the recipe's trainings are to be stacked: networks on a GPU."""
+    return recipe.model.kind != "gradient-boosting" and training_device(recipe).type == "cuda"
+
+
 def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int) -> Floats:
     """Return the class shares of ``labels`` for every row, shape (rows, classes): the answer that ignores features."""
     shares = np.bincount(labels, minlength=classes) / len(labels)
@@ -231,6 +262,14 @@ def _train(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool) -> _Mo
         return _Model(None, estimator, history)
     network, history = train_network(recipe, prepared, seed=seed, plain=plain)
     return _Model(network, None, history)
+
+
+def _answered(member: Member, trained: Trained) -> tuple[Floats, History]:
+    test = member.prepared.test
+    assert test is not None
+    probability = network_probability(trained.network, test.matrix)
+    _require_answers(probability, test.matrix, trained.history)
+    return probability, trained.history
 
 
 def _require_answers(probability: Floats, matrix: Matrix, history: History) -> None:
