@@ -109,5 +109,5 @@ def test_dropout_regularises_the_member_that_has_it() -> None:
 
 
 def test_networks_of_other_shapes_go_into_other_stacks() -> None:
-    edits = [{}, {"model.hidden": [8]}, {"optimizer.kind": "sgd"}, {"model.dropout": 0.2}]
+    edits: list[dict[str, object]] = [{}, {"model.hidden": [8]}, {"optimizer.kind": "sgd"}, {"model.dropout": 0.2}]
     assert stacks(members_of([Recipe().edited(each) for each in edits], make_rows(300))) == [[0, 3], [1], [2]]
