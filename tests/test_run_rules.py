@@ -20,6 +20,7 @@ from bindoctor import (
     Severity,
     SimpleModel,
     Table,
+    Task,
     counts,
     example,
     scores,
@@ -322,7 +323,7 @@ def test_a_run_that_never_learned_is_not_also_called_a_plateau() -> None:
 
 
 def constant_of(recipe: Recipe, part: str = "validation", **rows: int) -> float:
-    return _scale.constant_loss(profile_of(counts(**rows)), recipe, part)
+    return _scale.constant_loss(Task.of(profile_of(counts(**rows))), recipe, part)
 
 
 def test_without_weights_the_constant_loss_is_the_entropy_of_the_classes() -> None:

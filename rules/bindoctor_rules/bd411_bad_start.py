@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Finding, Fix, History, Profile, Recipe, Severity, Where, counts, example, rule
-from bindoctor_rules._curves import logged, points
-from bindoctor_rules._scale import constant_loss
+from bindoctor import Aim, Finding, Fix, History, Recipe, Severity, Task, Where, counts, example, rule
+from bindoctor_rules._curves import logged, points, start_of
+from bindoctor_rules._remedies import clipping, scaling
+from bindoctor_rules._scale import constant_loss, on_scale
 
 EVEN = counts(no=50, yes=50)
 RARE = counts(no=97, yes=3)
@@ -13,19 +14,21 @@ FALLING = [0.6 * 0.9**i for i in range(20)]
 PREPARED = Recipe().edited({"features.scale": "standard", "model.prior-bias": True})
 
 
-def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
-    if not uninformed and recipe.features.scale == "none":
-        yield Fix("Standardise the features", {"features.scale": "standard"})
-    if not recipe.model.prior_bias:
+def _remedies(recipe: Recipe | None, *, uninformed: bool) -> Iterator[Fix]:
+    if not uninformed:
+        yield from scaling(recipe)
+    if recipe is None:
+        yield Fix("Start the last layer's bias at the class shares", aim=Aim.ADVISE)
+    elif not recipe.model.prior_bias:
         yield Fix("Start at the class shares", {"model.prior-bias": True})
-    if not uninformed and not recipe.optimizer.clip_norm:
-        yield Fix("Clip gradients at norm 1", {"optimizer.clip-norm": 1.0})
+    if not uninformed:
+        yield from clipping(recipe)
 
 
 @rule(
     "BD411",
     severity=Severity.WARNING,
-    scans=("cells",),
+    scans=(),
     flags=[
         example("unscaled inputs", EVEN, Recipe(), logged(FALLING, FALLING, 8.3), says="8.3, 12.0 times the 0.693"),
         example("a rare class", RARE, Recipe(), logged(FALLING, FALLING, 0.7), says="0.7, 5.2 times the 0.135"),
@@ -39,6 +42,7 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
         example(
             "with everything prepared", EVEN, PREPARED, logged(FALLING, FALLING, 8.3), says="the loss before any step"
         ),
+        example("a log from elsewhere", EVEN, None, logged([3.0, 1.0], source="Keras"), says="of the first epoch is 3"),
     ],
     passes=[
         example("starts at ln 2", EVEN, Recipe(), logged(FALLING, FALLING, 0.69)),
@@ -46,16 +50,19 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
             "weights make a rare class even", RARE, Recipe().edited({"loss.class-weight": "balanced"}), logged([0.7])
         ),
         example("a good first epoch of an unknown start", EVEN, Recipe(), logged(FALLING)),
+        example("who knows what loss", EVEN, None, logged([3.0, 1.0], source="Keras", entropy_scale=None)),
         example("nothing logged", EVEN, Recipe(), logged([float("nan")] * 3)),
     ],
 )
-def bad_start(history: History, profile: Profile, recipe: Recipe, *, min_ratio: float = 2.0) -> Iterator[Finding]:
+def bad_start(
+    history: History, task: Task, recipe: Recipe | None = None, *, min_ratio: float = 2.0
+) -> Iterator[Finding]:
     """The loss before any step is at least twice that of one constant answer.
 
     The constant answer is the class shares, or what resampling and class weights move them to. Where the loss before
     any step is not logged the first epoch's training loss stands in, which flatters. Up to 1.5 times the logarithm of
     the number of classes, the loss of an even guess, the finding is a note: the start merely ignores that a class is
-    rare.
+    rare. Logs that do not say what their loss is are passed over.
 
     ## Why it matters
     The first epochs go into undoing the start. Far above an even guess, the inputs or the weights are out of scale:
@@ -71,14 +78,13 @@ def bad_start(history: History, profile: Profile, recipe: Recipe, *, min_ratio: 
       (section 3.3: a bias that starts at the prior of the rare class).
     """
     _, training = points(history, "train_loss")
-    start = math.nan if history.first_loss is None else history.first_loss
-    known = math.isfinite(start)
-    first = start if known else float(next(iter(training), math.nan))
-    constant = constant_loss(profile, recipe, "training")
+    known = history.first_loss is not None and math.isfinite(history.first_loss)
+    first = start_of(history, training)
+    constant = constant_loss(task, recipe, "training")
     ratio = first / constant if constant else math.nan
-    if not ratio >= min_ratio:
+    if not ratio >= min_ratio or not on_scale(history, recipe):
         return
-    even = math.log(len(profile.classes))
+    even = math.log(len(task.shares))
     uninformed = first <= 1.5 * even
     yield Finding(
         f"the loss {'before any step' if known else 'of the first epoch'} is {first:.3g}, {ratio:.1f} times the "
