@@ -18,6 +18,8 @@ MIN_TRAIN_SWING = 0.1
 MIN_VALID_SWING = 0.2
 MIN_AMPLITUDE = 0.05
 MIN_TURNS = 0.4
+MIN_LEAPS = 0.2
+"""From this share of steps on that are as large as the level, a training loss leaps, though its median is calm."""
 MIN_CREEPING_POINTS = 8
 MAX_CREEP = 0.01
 MIN_STEADINESS = 0.7
@@ -142,6 +144,8 @@ def swings(
             amplitude -= _sampling(history)
         start = float(curve[0])
         scale = start if history.entropy_scale is False else min(start, 1.0)
+        if part == "training" and np.mean(np.abs(np.diff(settled)) > level) >= MIN_LEAPS:
+            amplitude = max(amplitude, float(np.mean(np.abs(np.diff(settled)))))
         far = level > 0 and scale > 0 and amplitude >= min_swing * level and amplitude >= min_amplitude * scale
         if far and turns(settled) >= MIN_TURNS:
             found.append((amplitude / level / min_swing, Swings(part, amplitude, level, turns(settled), len(settled))))

@@ -61,9 +61,9 @@ def train_val_gap(
     """Since its best epoch the validation loss has risen by 5% and beyond its jitter, the training loss fallen by 5%.
 
     The rise is that of the last third of the epochs since the best one (their mean or median, whichever is less), over
-    the mean of the best epoch and its neighbours: the lowest point of a jittering curve is low by luck. The jitter comes from the curve's second
-    differences. Where the recipe or the log restores the best epoch the finding is a note: the model kept is not the
-    one at the end.
+    the mean of the best epoch and its neighbours: the lowest point of a jittering curve is low by luck. The jitter
+    comes from the curve's second differences. Where the recipe or the log restores the best epoch the finding is a
+    note: the model kept is not the one at the end.
 
     ## Why it matters
     From that epoch on the network learns the training rows and not the pattern. Measured on twelve tables (800 to 2 000

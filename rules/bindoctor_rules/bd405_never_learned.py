@@ -104,9 +104,9 @@ def never_learned(
     The constant answer is the class shares, or what resampling and class weights move them to. A run that still falls
     by 1% an epoch at its end is passed over (see stopped-too-soon), and so is one whose training loss got below it:
     that learned its own rows. The finding is an error when a single column alone would allow a lower loss, and a
-    warning when no column does: then there may be nothing to learn. Of a run from elsewhere nothing is known of its
-    weights: its loss must stand at the entropy of the classes or of an even guess, and its accuracy, or where there is
-    none its whole curve, must show no learning either.
+    warning when no column does, or the data are not known: then there may be nothing to learn. Of a run from elsewhere
+    nothing is known of its weights: its loss must stand at the entropy of the classes or of an even guess, and its
+    accuracy, or where there is none its whole curve, must show no learning either.
 
     ## Why it matters
     Whatever the network computes, it answers the same for every row, or worse than that. The usual causes are inputs of
@@ -148,7 +148,7 @@ def never_learned(
         },
         tuple(_remedies(recipe, direction(history, task))),
         Confidence.HIGH if tells and on_scale(history, recipe) else Confidence.MEDIUM,
-        None if tells or profile is None else Severity.WARNING,
+        None if tells else Severity.WARNING,
     )
 
 
@@ -162,5 +162,5 @@ def _is_constant(history: History, task: Task, loss: Floats, constant: float) ->
     near = any(0.98 * level <= np.median(loss) <= 1.1 * level for level in (constant, even))
     _, scores = points(history, "valid_score")
     if history.score == "accuracy" and len(scores):
-        return bool(near and scores.max() <= max(task.shares) + 0.02)
+        return bool(near and scores.max() <= max(task.shares) + 0.05)
     return bool(near and np.ptp(loss) <= 0.05 * np.median(loss))

@@ -44,13 +44,15 @@ def stopped_too_soon(
     min_fall: float = 0.01,
     min_gain: float = 0.002,
     min_noise_ratio: float = 3.0,
+    min_level: float = 0.05,
 ) -> Iterator[Finding]:
-    """Over its last five epochs the validation loss falls by 1% an epoch or more, beyond its jitter.
+    """Over its last third, of five to ten epochs, the validation loss falls by 1% an epoch or more, beyond its jitter.
 
-    The fall must also be 0.2% of the entropy of the classes an epoch, because a loss near zero can fall by 1% for ever
-    and gain nothing, and three standard errors of the trend; where the classes are not known the
-    first loss stands for their entropy. Without validation the training loss is read, and the finding is a note. Trees
-    are passed over: the recipe does not set how many there are.
+    One of the last three epochs must be the best, and the fall must also be 0.2% of the entropy of the classes an
+    epoch, because a loss near zero can fall by 1% for ever and gain nothing (below 5% of the entropy it is passed over
+    altogether), and three standard errors of the trend; where the classes are not known the first loss stands for their
+    entropy. Without validation the training loss is read, and the finding is a note. Trees are passed over: the recipe
+    does not set how many there are.
 
     ## Why it matters
     The run was cut off before it had learned what it could. More epochs are the cheapest improvement there is.
@@ -65,16 +67,26 @@ def stopped_too_soon(
     name, loss = watched(history)
     if len(loss) < min_epochs or (recipe is not None and _ended_itself(history, recipe)):
         return
-    slope, error = trend(loss[-5:])
-    level = float(loss[-5:].mean())
+    last = loss[-max(5, min(len(loss) // 3, 10)) :]
+    slope, error = trend(last)
+    level = float(last.mean())
     fall = -slope / level if level > 0 else 0.0
     scale = _scale(history, task, loss)
+    if loss[-3:].min() > loss.min() or level < min_level * scale:
+        return
     if fall < min_fall or not -slope >= min_gain * scale or -slope < min_noise_ratio * error or gap(history):
         return
     yield Finding(
         f"the {name} loss still falls by {fall:.1%} an epoch when training ends at {loss[-1]:.3g}",
         Where("run"),
-        {"fall": fall, "min_fall": min_fall, "min_gain": min_gain, "error": error, "min_noise_ratio": min_noise_ratio},
+        {
+            "fall": fall,
+            "min_fall": min_fall,
+            "min_gain": min_gain,
+            "error": error,
+            "min_noise_ratio": min_noise_ratio,
+            "min_level": min_level,
+        },
         tuple(_remedies(history, task, recipe)),
         severity=Severity.NOTE if name == "training" else None,
     )

@@ -47,6 +47,7 @@ class _Collapse(NamedTuple):
     says: str
     epochs: tuple[float, ...]
     proven: bool
+    learned: bool = False
 
 
 def _proven(found: Sequence[Evaluation]) -> _Collapse | None:
@@ -61,37 +62,42 @@ def _constant(
 ) -> _Collapse | None:
     """Find an accuracy that does not move, from the first evaluation on or to the last one."""
     scores = np.array([one.scores.get("accuracy", math.nan) for one in found])
-    for phase in _phases(scores):
+    shares = task.shares if task else ()
+    for phase in _phases(scores, binary=len(shares) in (0, 2)):
         level, length = float(scores[phase][0]), phase.stop - phase.start
         to_the_end = phase.stop == len(scores)
         if not 0 < level < 1 - EXACT or (to_the_end and length < min_epochs):
             continue
-        if phase.start > 0 and level > np.nanmax(scores) - 0.05:
-            continue
         epochs = tuple(one.epoch for one in found[phase])
-        share = max(task.shares, default=math.nan) if task else math.nan
-        told = abs(level - share) <= min(0.02, (1 - share) / 2)
+        told = any(abs(level - share) <= min(0.05, (1 - share) / 2) for share in shares)
         stuck = length >= 2 and _is_unlearned(history, epochs, level, max_learned)
+        if phase.start > 0 and not told and level > np.nanmax(scores) - 0.05:
+            continue
+        says = f"the accuracy is {level:.4g} to the last digit"
         if told and length >= min_epochs:
-            return _Collapse(
-                f"the accuracy is {level:.4g} to the last digit, the share of the largest class", epochs, True
-            )
-        if stuck and (told or math.isnan(share)):
-            return _Collapse(
-                f"the accuracy is {level:.4g} to the last digit, and the loss no lower than one answer's", epochs, False
-            )
+            more = "" if stuck else ", although the loss falls"
+            return _Collapse(f"{says}, the share of one class{more}", epochs, proven=True, learned=not stuck)
+        if stuck and (told or not shares):
+            return _Collapse(f"{says}, and the loss no lower than one answer's", epochs, proven=False)
     return None
 
 
-def _phases(scores: Floats) -> Iterator[slice]:
-    """Yield the places from the first on, and those to the last, at which the accuracy is the same."""
+def _phases(scores: Floats, *, binary: bool) -> Iterator[slice]:
+    """Yield the places from the first on, and those to the last, at which the accuracy is the same.
+
+    Of two classes the answer may also be now one and now the other, which have accuracies that add up to 1.
+    """
     if not len(scores):
         return
-    same = np.abs(scores - scores[0]) <= EXACT
-    yield slice(0, len(scores) if same.all() else int(same.argmin()))
-    last = np.abs(scores[::-1] - scores[-1]) <= EXACT
-    if not last.all():
-        yield slice(len(scores) - int(last.argmin()), len(scores))
+    for backwards in (False, True):
+        curve = scores[::-1] if backwards else scores
+        same = np.abs(curve - curve[0]) <= EXACT
+        if binary:
+            same |= np.abs(curve - (1 - curve[0])) <= EXACT
+        length = len(curve) if same.all() else int(same.argmin())
+        yield slice(len(scores) - length, len(scores)) if backwards else slice(0, length)
+        if length == len(scores):
+            return
 
 
 def _is_unlearned(history: History, epochs: Sequence[float], level: float, max_learned: float) -> bool:
@@ -137,7 +143,7 @@ def _remedies(history: History, task: Task | None, recipe: Recipe | None) -> Ite
 @rule(
     "BD410",
     severity=Severity.ERROR,
-    explains=("BD404", "BD405", "BD407", "BD415"),
+    explains=("BD404", "BD405", "BD407"),
     flags=[
         example(
             "recall 1 at the prevalence, and that checkpoint kept",
@@ -150,7 +156,7 @@ def _remedies(history: History, task: Task | None, recipe: Recipe | None) -> Ite
             recipe=Recipe(),
             task=RARE,
             history=logged(FALLING, FALLING, valid_score=[0.99] * 8),
-            says="0.99 to the last digit, the share of the largest class",
+            says="0.99 to the last digit, the share of one class",
         ),
         example(
             "nothing is known of the classes",
@@ -191,9 +197,11 @@ def one_class_collapse(
 
     Proof: recall 1 with a precision equal to the accuracy, recall or F1 at 0, and their counterparts averaged over
     classes. An accuracy that is the same to the last digit from the first epoch on tells as much when the loss stays
-    within 5% of the entropy that belongs to it, or when it is the share of the largest class in five epochs; so does
-    one that the run falls back to in its last five. It is an error when the run ends so or keeps such a checkpoint, and
-    a note when it is a phase that passes. Where predictions are known, one-class-predicted looks at these instead.
+    within 5% of the entropy that belongs to it, or when it is the share of one class in five epochs; so does one that
+    the run falls back to in its last five. Of two classes the answer may be now one and now the other. It is an error
+    when the run ends so or keeps such a checkpoint, and a note when it is a phase that passes; a loss below that of one
+    answer makes it a warning, as then the ranking may be of use, and only the threshold is off. Where predictions are
+    known, one-class-predicted looks at these instead.
 
     ## Why it matters
     Such a model is a constant with a good-looking score: the accuracy of the larger class, or an F1 of 0.75 at 60%
@@ -229,5 +237,5 @@ def one_class_collapse(
         },
         tuple(_remedies(history, task, recipe)) if kept else (),
         Confidence.HIGH if collapse.proven else Confidence.MEDIUM,
-        None if kept else Severity.NOTE,
+        Severity.NOTE if not kept else Severity.WARNING if collapse.learned else None,
     )

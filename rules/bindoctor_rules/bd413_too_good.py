@@ -21,6 +21,7 @@ PERFECT = [*[k / 400 for k in (310, 371, 397)], *[1.0] * 9]
 @rule(
     "BD413",
     severity=Severity.WARNING,
+    explains=("BD407",),
     flags=[
         example("a loss of nothing", task=EVEN, history=logged(GONE, GONE), says="loss falls to 6.9e-06"),
         example(
@@ -54,14 +55,16 @@ def too_good(
     max_loss: float = 0.005,
     min_score: float = 0.999,
     max_loss_with_score: float = 0.1,
+    max_binary_loss: float = 0.04,
+    min_binary_score: float = 0.99,
     min_rows: int = 100,
 ) -> Iterator[Finding]:
     """The validation loss falls below 0.5% of that of one constant answer, or the validation score reaches 0.999.
 
-    Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's.
-    A score counts when it is of 100 rows or more, when it leaves at most 2% of the errors that answering the largest
-    class would make, and when the loss has fallen below a tenth. Handwritten digits, learned well, end at 1.2% of the
-    constant answer's loss, and are passed over.
+    Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's. A
+    score counts when it is of 100 rows or more, when it leaves at most 2% of the errors that answering the largest
+    class would make, and when the loss has fallen below a tenth; of two classes 0.99 is enough when the loss is below
+    4%. Handwritten digits, learned well, end at 1.2% of the constant answer's loss, and are passed over.
 
     ## Why it matters
     Few real questions have certain answers. A column that is written after the outcome, rows that stand in both parts,
@@ -88,7 +91,13 @@ def too_good(
         of = f"its start of {start:.3g}" if math.isnan(known) else f"the {known:.3g} of one constant answer"
         at = epochs[int(loss.argmin())]
         message = f"the validation loss falls to {lowest:.2g} at epoch {at}, {100 * share:.2g}% of {of}"
-    elif _is_perfect(history, task, scores, min_score, min_rows) and not share > max_loss_with_score:
+    elif not share > max_loss_with_score and _is_perfect(
+        history,
+        task,
+        scores,
+        min_binary_score if share < max_binary_loss and task is not None and len(task.shares) == 2 else min_score,
+        min_rows,
+    ):
         rows = valid_rows(history, task, scores.tolist())
         message = f"the validation {history.score} reaches {scores.max():.5g}" + (
             f" on {rows.rows} rows" if rows else ""
@@ -105,6 +114,8 @@ def too_good(
             "score": float(scores.max()) if len(scores) else None,
             "min_score": min_score,
             "max_loss_with_score": max_loss_with_score,
+            "max_binary_loss": max_binary_loss,
+            "min_binary_score": min_binary_score,
             "min_rows": min_rows,
         },
         (Fix("Check columns for the target in disguise, and the split for shared rows", aim=Aim.ADVISE),),

@@ -25,7 +25,7 @@ def _remedies(recipe: Recipe | None) -> Iterator[Fix]:
 @rule(
     "BD415",
     severity=Severity.WARNING,
-    explains=("BD404", "BD405", "BD407"),
+    explains=("BD404", "BD405", "BD407", "BD410"),
     flags=[
         example(
             "it has learned nothing yet",
