@@ -1,5 +1,6 @@
 """Whether the validation loss has turned while the training loss goes on falling."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from bindoctor_rules._curves import jitter, points
 
 MIN_EPOCHS = 6
 MIN_RISE = 0.05
+MIN_RISE_OF_NOTHING = 0.02
 MIN_FALL = 0.05
 MIN_NOISE_RATIO = 2.0
 
@@ -35,8 +37,13 @@ def gap(
     min_rise: float = MIN_RISE,
     min_fall: float = MIN_FALL,
     min_noise_ratio: float = MIN_NOISE_RATIO,
+    constant: float = math.nan,
 ) -> Gap | None:
-    """Find the epoch since which the validation loss has risen and the training loss fallen; see train-val-gap."""
+    """Find the epoch since which the validation loss has risen and the training loss fallen; see train-val-gap.
+
+    A validation loss that never gets below ``constant``, while the training loss falls a tenth below it, need only
+    rise by ``MIN_RISE_OF_NOTHING``.
+    """
     epochs, valid = points(history, "valid_loss")
     training = dict(zip(*points(history, "train_loss"), strict=True))
     if len(valid) < min_epochs:
@@ -54,6 +61,8 @@ def gap(
     if not (lowest > 0 and before > 0):
         return None
     rise, fall = end / lowest - 1, 1 - after / before
+    if valid.min() >= constant and after < 0.9 * constant:
+        min_rise = min(min_rise, MIN_RISE_OF_NOTHING)
     if rise < min_rise or fall < min_fall or end - lowest < min_noise_ratio * noise:
         return None
     beyond = (end - lowest) / noise if noise else np.inf

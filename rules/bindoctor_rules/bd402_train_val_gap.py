@@ -1,12 +1,14 @@
 """The validation loss rises while the training loss goes on falling."""
 
+import math
 from collections.abc import Iterator
 
-from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Where, example, rule
+from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Task, Where, example, rule
 from bindoctor_rules._curves import logged
 from bindoctor_rules._gap import MIN_EPOCHS, MIN_FALL, MIN_NOISE_RATIO, MIN_RISE, gap
 from bindoctor_rules._regularization import STOP_EARLY, penalties
 from bindoctor_rules._remedies import STOP
+from bindoctor_rules._scale import constant_loss, on_scale
 from bindoctor_rules._wording import counted
 
 FALLING = [0.7 * 0.93**i for i in range(30)]
@@ -38,6 +40,12 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
     flags=[
         example("a textbook gap", recipe=Recipe(), history=logged(FALLING, TURNING), says="is lowest at epoch 9 (0.5)"),
         example("early stopping restores the best", recipe=STOPPING, history=logged(FALLING, TURNING), says="restored"),
+        example(
+            "what it learns holds for its own rows only",
+            task=Task((0.5, 0.5)),
+            history=logged(FALLING, [0.696 + 0.001 * i for i in range(30)]),
+            says="rises by 3%",
+        ),
         example("a log from elsewhere", history=logged(FALLING, TURNING, source="Keras"), says="is lowest at epoch 9"),
     ],
     passes=[
@@ -51,6 +59,7 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
 )
 def train_val_gap(
     history: History,
+    task: Task | None = None,
     recipe: Recipe | None = None,
     *,
     min_epochs: int = MIN_EPOCHS,
@@ -83,7 +92,17 @@ def train_val_gap(
     - Goodfellow, I., Bengio, Y., & Courville, A. (2016). Deep Learning, chapter 7. MIT Press.
     - Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization. ICLR.
     """
-    found = gap(history, min_epochs=min_epochs, min_rise=min_rise, min_fall=min_fall, min_noise_ratio=min_noise_ratio)
+    constant = math.nan
+    if task is not None and on_scale(history, recipe):
+        constant = constant_loss(task, recipe, "validation")
+    found = gap(
+        history,
+        min_epochs=min_epochs,
+        min_rise=min_rise,
+        min_fall=min_fall,
+        min_noise_ratio=min_noise_ratio,
+        constant=0.98 * constant,
+    )
     if found is None:
         return
     restored = recipe is not None and recipe.train.patience > 0 and recipe.train.restore_best

@@ -26,6 +26,7 @@ from bindoctor_rules._curves import Floats, logged, points
 from bindoctor_rules._one_class import EXACT, Evaluation, evaluations, proof
 from bindoctor_rules._pace import direction
 from bindoctor_rules._remedies import higher_rate, lower_rate, trains_by_gradient
+from bindoctor_rules._valid_rows import ValidRows, valid_rows
 
 EVEN_LOSS = [0.69 - 0.001 * i for i in range(8)]
 FALLING = [0.69 * 0.9**i for i in range(8)]
@@ -63,14 +64,17 @@ def _constant(
     """Find an accuracy that does not move, from the first evaluation on or to the last one."""
     scores = np.array([one.scores.get("accuracy", math.nan) for one in found])
     shares = task.shares if task else ()
+    rows = valid_rows(history, task, scores[np.isfinite(scores)].tolist())
     for phase in _phases(scores, binary=len(shares) in (0, 2)):
         level, length = float(scores[phase][0]), phase.stop - phase.start
         to_the_end = phase.stop == len(scores)
         if not 0 < level < 1 - EXACT or (to_the_end and length < min_epochs):
             continue
         epochs = tuple(one.epoch for one in found[phase])
-        told = any(abs(level - share) <= min(0.05, (1 - share) / 2) for share in shares)
+        told = any(abs(level - share) <= _off_by(share, rows) for share in shares)
         stuck = length >= 2 and _is_unlearned(history, epochs, level, max_learned)
+        if told and not stuck and length < len(scores):
+            continue
         if phase.start > 0 and not told and level > np.nanmax(scores) - 0.05:
             continue
         says = f"the accuracy is {level:.4g} to the last digit"
@@ -98,6 +102,13 @@ def _phases(scores: Floats, *, binary: bool) -> Iterator[slice]:
         yield slice(len(scores) - length, len(scores)) if backwards else slice(0, length)
         if length == len(scores):
             return
+
+
+def _off_by(share: float, rows: ValidRows | None) -> float:
+    """Return how far the share of a class among the validation rows may be from that among all rows."""
+    if rows is None:
+        return min(0.05, (1 - share) / 4)
+    return 2.5 * math.sqrt(share * (1 - share) / rows.rows)
 
 
 def _is_unlearned(history: History, epochs: Sequence[float], level: float, max_learned: float) -> bool:

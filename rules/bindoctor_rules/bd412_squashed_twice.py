@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bindoctor import Aim, Confidence, Finding, Fix, History, Severity, Task, Where, example, rule
-from bindoctor_rules._curves import logged, points
+from bindoctor_rules._curves import Floats, logged, points
 from bindoctor_rules._scale import on_scale
 
 RIGHT = math.log1p(math.exp(-1))
@@ -42,9 +42,8 @@ def _floors(task: Task | None) -> Iterator[_Floor]:
         )
 
 
-def _reached(history: History, name: str) -> tuple[float, float]:
-    """Return the level and the slope a point, as a share of the level, of the last third of a loss."""
-    _, loss = points(history, name)
+def _settled(loss: Floats) -> tuple[float, float]:
+    """Return the level of the last third of a loss, and its change a point as a share of the level."""
     last = loss[-max(len(loss) // 3, 3) :]
     return float(last.mean()), abs(float(last[-1] - last[0])) / max(len(last) - 1, 1) / float(last.mean())
 
@@ -96,16 +95,17 @@ def squashed_twice(
     min_accuracy: float = 0.9,
     max_above: float = 0.1,
     max_slope: float = 0.01,
-    min_excess: float = 2.5,
+    min_excess: float = 1.5,
 ) -> Iterator[Finding]:
     """The loss has settled just above such a floor although nine answers of ten are right.
 
     With probabilities in the place of logits a right and certain answer still costs ln(1 + 1/e) = 0.3133 nats a row of
     the positive class and ln 2 = 0.6931 of the negative one under a sigmoid, and ln(1 + (K - 1)/e) under a softmax
-    over K classes. The loss must lie within 10% above the floor and not below, change by less than 1% a point over its
-    last third, and be 2.5 times the entropy of the errors that the accuracy leaves, which no honest probabilities
-    cost. Without the shares of the classes only the softmax of 2 to 10 classes can be told, and the finding is of
-    medium confidence.
+    over K classes. The training loss (validation, where there is none) must lie within 10% above the floor and never
+    below, nor the validation loss by 5%, change by less than 1% a point over its last third, and be 1.5 times the
+    entropy of the errors that the accuracy leaves. Answers read off at a logit of 0 are all positive: an accuracy that
+    is the positive class's share throughout counts as well, when the loss is below the entropy of the classes. Without
+    the shares of the classes only the softmax of 2 to 10 classes can be told, and the finding is a warning.
 
     ## Why it matters
     The gradients are squashed as well: the network learns slowly and stops early, its probabilities stay between 0.5
@@ -117,31 +117,33 @@ def squashed_twice(
     ## References
     - Goodfellow, I., Bengio, Y., & Courville, A. (2016). Deep Learning, section 6.2.2. MIT Press.
     """
+    _, training = points(history, "train_loss")
+    _, validation = points(history, "valid_loss")
     _, score = points(history, "valid_score")
-    name = "valid_loss"
     if not len(score):
-        name, (_, score) = "train_loss", points(history, "train_score")
-    _, loss = points(history, name)
+        _, score = points(history, "train_score")
+    part, loss = ("training", training) if len(training) else ("validation", validation)
     may_tell = history.entropy_scale is not False and history.score == "accuracy"
     if not may_tell or len(loss) < min_epochs or len(score) < min_epochs or loss.min() <= 0:
         return
-    level, slope = _reached(history, name)
+    level, slope = _settled(loss)
     accuracy = float(np.median(score[-max(len(score) // 3, 3) :]))
-    wrong = min(max(1 - accuracy, 0.0), 0.5)
+    positive = task.shares[1] if task is not None and len(task.shares) == 2 else math.nan
+    one_answer = bool(np.ptp(score) < 1e-6) and abs(accuracy - positive) <= 0.08
     classes = len(task.shares) if task and task.shares else 2
-    honest = _entropy(wrong) + wrong * math.log(max(classes - 1, 1))
-    if accuracy < min_accuracy or slope > max_slope or level < min_excess * honest:
+    contradicts = accuracy >= min_accuracy and level >= min_excess * _honest(1 - accuracy, classes)
+    if slope > max_slope or not (contradicts or (one_answer and level < 0.97 * _honest(positive, 2))):
         return
-    near = [
-        floor for floor in _floors(task) if 0.999 * floor.value <= loss.min() and level <= (1 + max_above) * floor.value
-    ]
+    least = min(float(loss.min()), float(validation.min()) / 0.95 if len(validation) else math.inf)
+    near = [one for one in _floors(task) if 0.999 * one.value <= least and level <= (1 + max_above) * one.value]
     if not near:
         return
     floor = min(near, key=lambda one: level - one.value)
-    known = task is not None and bool(task.shares) and on_scale(history, None)
+    known = task is not None and bool(task.shares)
+    answers = f"{accuracy:.1%} of the answers right" if contradicts else "every row answered as the second class"
     yield Finding(
-        f"the {'validation' if name == 'valid_loss' else 'training'} loss stands still at {level:.3g} with "
-        f"{accuracy:.1%} of the answers right, just above {floor.value:.3g}, the least that {floor.how} can reach",
+        f"the {part} loss stands still at {level:.3g} with {answers}, just above {floor.value:.3g}, the least that "
+        f"{floor.how} can reach",
         Where("run"),
         {
             "level": level,
@@ -155,11 +157,14 @@ def squashed_twice(
             "min_excess": min_excess,
         },
         (Fix("Remove the last sigmoid or softmax, and give the loss the logits", aim=Aim.ADVISE),),
-        Confidence.HIGH if known else Confidence.MEDIUM,
+        Confidence.HIGH if known and on_scale(history, None) else Confidence.MEDIUM,
+        None if known else Severity.WARNING,
     )
 
 
-def _entropy(share: float) -> float:
-    if not 0 < share < 1:
+def _honest(wrong: float, classes: int) -> float:
+    """Return the loss of probabilities that are right on average, when so many answers are wrong."""
+    if not 0 < wrong < 1:
         return 0.0
-    return -share * math.log(share) - (1 - share) * math.log(1 - share)
+    entropy = -wrong * math.log(wrong) - (1 - wrong) * math.log(1 - wrong)
+    return entropy + wrong * math.log(max(classes - 1, 1))
