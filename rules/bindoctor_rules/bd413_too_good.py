@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from bindoctor import Aim, Confidence, Finding, Fix, History, Severity, Task, Where, example, rule
 from bindoctor_rules._curves import Floats, logged, points, start_of
 from bindoctor_rules._valid_rows import valid_rows
@@ -33,7 +35,7 @@ PERFECT = [*[k / 400 for k in (310, 371, 397)], *[1.0] * 9]
             "every answer right on 400 rows",
             task=EVEN,
             history=logged(QUICK, QUICK, valid_score=PERFECT),
-            says="the validation accuracy reaches 1 on 400 rows",
+            says="the validation accuracy stays at 1 on 400 rows",
         ),
     ],
     passes=[
@@ -52,19 +54,20 @@ def too_good(
     history: History,
     task: Task | None = None,
     *,
-    max_loss: float = 0.005,
+    max_loss: float = 0.002,
     min_score: float = 0.999,
     max_loss_with_score: float = 0.1,
     max_binary_loss: float = 0.04,
     min_binary_score: float = 0.99,
     min_rows: int = 100,
 ) -> Iterator[Finding]:
-    """The validation loss falls below 0.5% of that of one constant answer, or the validation score reaches 0.999.
+    """The validation loss falls below 0.2% of that of one constant answer, or the validation score stays at 0.999.
 
     Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's. A
     score counts when it is of 100 rows or more, when it leaves at most 2% of the errors that answering the largest
     class would make, and when the loss has fallen below a tenth; of two classes 0.99 is enough when the loss is below
-    4%. Handwritten digits, learned well, end at 1.2% of the constant answer's loss, and are passed over.
+    4%. The score is the median of the last third. Handwritten digits, learned well, end at 0.4% to 2% of the constant
+    answer's loss, and are passed over.
 
     ## Why it matters
     Few real questions have certain answers. A column that is written after the outcome, rows that stand in both parts,
@@ -99,7 +102,7 @@ def too_good(
         min_rows,
     ):
         rows = valid_rows(history, task, scores.tolist())
-        message = f"the validation {history.score} reaches {scores.max():.5g}" + (
+        message = f"the validation {history.score} stays at {_level(scores):.5g}" + (
             f" on {rows.rows} rows" if rows else ""
         )
     else:
@@ -111,7 +114,7 @@ def too_good(
             "lowest_loss": lowest,
             "share": share,
             "max_loss": max_loss,
-            "score": float(scores.max()) if len(scores) else None,
+            "score": _level(scores) if len(scores) else None,
             "min_score": min_score,
             "max_loss_with_score": max_loss_with_score,
             "max_binary_loss": max_binary_loss,
@@ -124,10 +127,15 @@ def too_good(
 
 
 def _is_perfect(history: History, task: Task | None, scores: Floats, min_score: float, min_rows: int) -> bool:
-    if not len(scores) or history.score not in SCORES or not min_score <= scores.max() <= 1:
+    if not len(scores) or history.score not in SCORES or not min_score <= _level(scores) <= 1:
         return False
     rows = valid_rows(history, task, scores.tolist())
     if rows is None or rows.rows < min_rows:
         return False
     errors = 1 - max(task.shares) if task is not None and task.shares else math.nan
-    return history.score != "accuracy" or not 1 - float(scores.max()) > 0.02 * errors
+    return history.score != "accuracy" or not 1 - _level(scores) > 0.02 * errors
+
+
+def _level(scores: Floats) -> float:
+    """Return the score of the last third, past the luck of one epoch."""
+    return float(np.median(scores[-max(len(scores) // 3, 1) :]))
