@@ -1,7 +1,10 @@
 """What the rules about recipes, runs and predictions promise beyond their examples."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +20,11 @@ from bindoctor import (
     Profile,
     Recipe,
     Rule,
+    Series,
     Severity,
     SimpleModel,
     Table,
+    Task,
     counts,
     example,
     scores,
@@ -27,15 +32,16 @@ from bindoctor import (
 from bindoctor.compare import compare_parts
 from bindoctor.dataset import Dataset
 from bindoctor.evidence import Evidence
-from bindoctor.examine import examine
+from bindoctor.examine import examine, findings_of
 from bindoctor.readers import table_source
 from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
-from bindoctor_rules import _calibration, _scale
+from bindoctor_rules import _calibration, _one_class, _scale, _valid_rows
 from bindoctor_rules._capacity import weights_of
 from bindoctor_rules._curves import jitter, logged, trend
 from bindoctor_rules._regularization import decoupled_decay, shrunk_by
+from bindoctor_rules._remedies import HIGHER_RATE, LONGER, LOWER_RATE, STOP
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
 
 RULES = discover().select(["BD2", "BD3", "BD4", "BD6"], option="test")
@@ -322,7 +328,7 @@ def test_a_run_that_never_learned_is_not_also_called_a_plateau() -> None:
 
 
 def constant_of(recipe: Recipe, part: str = "validation", **rows: int) -> float:
-    return _scale.constant_loss(profile_of(counts(**rows)), recipe, part)
+    return _scale.constant_loss(Task.of(profile_of(counts(**rows))), recipe, part)
 
 
 def test_without_weights_the_constant_loss_is_the_entropy_of_the_classes() -> None:
@@ -608,3 +614,241 @@ def test_fewer_epochs_are_not_offered_where_the_best_one_is_restored() -> None:
     falling, turning = 0.7 * 0.93 ** np.arange(30), 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
     (found,) = ask("BD402", run(falling, turning, recipe=NAIVE.edited({"train.patience": 10})))
     assert all("train.epochs" not in edits for edits in fixes_of([found]))
+
+
+# --- runs from elsewhere ---------------------------------------------------------------------------------------------
+
+ALONE = Evidence()
+
+
+def reported(history: History, evidence: Evidence = ALONE) -> dict[str, Finding]:
+    """Return what the rules on runs report of a history, by code, with the evidence given beside it."""
+    rules = discover().select(["BD4"], option="test")
+    outcomes = examine(rules, replace(evidence, history=history))
+    assert [(outcome.rule.code, outcome.why) for outcome in outcomes if outcome.status == "error"] == []
+    return {finding.code: finding for finding in findings_of(outcomes)}
+
+
+def loud(found: Mapping[str, Finding]) -> list[str]:
+    return [code for code, finding in found.items() if finding.severity is not Severity.NOTE]
+
+
+def foreign(train: Curve, valid: Curve = (), score: Curve = (), **facts: Any) -> History:
+    """A log of another tool, whose loss nobody named."""
+    losses = [*map(float, train)], [*map(float, valid)]
+    return logged(*losses, valid_score=[*map(float, score)], **{"source": "Keras", "entropy_scale": None, **facts})
+
+
+DECAY = 0.9 ** np.arange(30)
+EVEN_TASK = Task((0.5, 0.5))
+
+
+@pytest.mark.parametrize("task", [None, EVEN_TASK, Task((0.1,) * 10), Task((0.98, 0.02))])
+def test_a_healthy_log_from_elsewhere_gives_nothing_above_a_note(task: Task | None) -> None:
+    generator = np.random.default_rng(0)
+    scale = 0.69 if task is None else task.prior_entropy
+    train = scale * (0.4 + 0.55 * DECAY) + generator.normal(0, 0.004 * scale, 30)
+    valid = scale * (0.45 + 0.5 * DECAY) + generator.normal(0, 0.008 * scale, 30)
+    score = np.round((0.985 - 0.2 * DECAY) * 1500) / 1500
+    assert loud(reported(foreign(train, valid, score), Evidence(task=task))) == []
+
+
+@pytest.mark.parametrize("loss", [3.2 * (0.9 + 0.1 * DECAY), -5 * (1 - DECAY), np.full(30, 1e-4), np.full(30, 0.693)])
+def test_a_loss_that_is_no_classifiers_is_not_held_against_the_entropy_of_the_classes(loss: Curve) -> None:
+    found = reported(foreign(loss, loss, entropy_scale=False), Evidence(task=EVEN_TASK))
+    assert not {"BD405", "BD411", "BD412", "BD413", "BD416"} & set(found)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_short_healthy_run_is_too_short_to_judge(length: int) -> None:
+    falling = [0.64, 0.56, 0.52][:length]
+    assert loud(reported(foreign(falling, falling))) == []
+
+
+def test_validation_rows_that_are_right_by_luck_once_are_no_leak() -> None:
+    score = np.array([0.9, 0.95, 1.0, 0.97, 1.0, 0.98, 0.97, 0.98, 0.99, 0.97, 1.0, 0.98])
+    valid = 0.05 + 0.6 * 0.6 ** np.arange(12)
+    assert "BD413" not in reported(foreign(valid, valid, np.round(score * 192) / 192), Evidence(task=EVEN_TASK))
+
+
+@pytest.mark.parametrize(
+    ("rows", "correct"), [(37, (20, 24, 27, 26)), (258, (153, 101, 206, 222)), (1999, (7, 11, 13))]
+)
+def test_the_number_of_validation_rows_is_read_off_the_accuracies(rows: int, correct: Sequence[int]) -> None:
+    accuracies = [float(np.float32(k / rows)) for k in correct]
+    found = _valid_rows.valid_rows(History(()), None, accuracies)
+    assert found is not None
+    assert found.rows == rows
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(0.1, 0.9), min_size=2, max_size=6), st.integers(2, 4))
+def test_rounded_accuracies_tell_no_number_of_rows_by_chance(scores: list[float], decimals: int) -> None:
+    found = _valid_rows.valid_rows(History(()), None, [round(score, decimals) for score in scores])
+    assert found is None or found.rows <= 10**decimals
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_scores_of_one_answer_are_recognised_however_they_are_averaged(positive: int, negative: int) -> None:
+    share = positive / (positive + negative)
+    assert _one_class.proof({"accuracy": share, "recall": 1.0, "precision": share})
+    assert _one_class.proof({"accuracy": share, "f1": 2 * share / (1 + share)})
+    assert _one_class.proof({"accuracy": share, "recall": 0.5, "precision": share / 2})
+    assert _one_class.proof({"accuracy": share, "recall": share, "precision": share**2})
+    assert _one_class.proof({"accuracy": 1 - share, "recall": 0.0, "precision": 0.0, "f1": 0.0})
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.integers(1, 60))
+def test_answers_of_both_classes_prove_no_collapse(tp: int, tn: int, fp: int, fn: int) -> None:
+    n = tp + tn + fp + fn
+    scores = {"accuracy": (tp + tn) / n, "recall": tp / (tp + fn), "precision": tp / (tp + fp)}
+    assert not _one_class.proof(scores)
+    assert not _one_class.proof({"accuracy": scores["accuracy"], "f1": 2 * tp / (2 * tp + fp + fn)})
+
+
+def test_the_checkpoint_that_f1_chooses_is_named_when_it_answers_one_class() -> None:
+    epochs = (1.0, 2.0, 3.0)
+    series = tuple(
+        Series("valid", name, values, (43, 87, 130), epochs)
+        for name, values in {
+            "accuracy": (86 / 142, 86 / 142, 88 / 142),
+            "f1": (0.754386, 0.745, 0.740),
+            "precision": (86 / 142, 0.612, 0.631),
+            "recall": (1.0, 0.953, 0.895),
+        }.items()
+    )
+    found = reported(foreign([0.69, 0.66, 0.62], [0.667, 0.66, 0.635], series=series))
+    assert found["BD410"].severity is Severity.ERROR
+    assert "F1 would choose" in found["BD410"].message
+
+
+def test_a_log_cut_short_by_nan_names_the_epoch_and_nothing_else() -> None:
+    loss = [0.69, 0.6, 0.55, *[math.nan] * 9]
+    found = reported(foreign(loss, loss))
+    assert loud(found) == ["BD401"]
+    assert "epoch 4" in found["BD401"].message
+
+
+def test_an_exploded_run_carries_its_symptoms() -> None:
+    generator = np.random.default_rng(1)
+    train = np.array([0.7, *generator.uniform(5, 60, 19)])
+    found = reported(foreign(train, train, np.full(20, 0.5), entropy_scale=True), Evidence(task=EVEN_TASK))
+    assert loud(found) == ["BD401"]
+    assert {"BD405", "BD406"} & set(found["BD401"].explains)
+
+
+def test_labels_out_of_range_explain_everything_else() -> None:
+    train = 0.3 - 0.9 * np.arange(20.0)
+    found = reported(logged([*train], [*train], valid_score=[0.5] * 20), Evidence(task=EVEN_TASK, recipe=NAIVE))
+    assert loud(found) == ["BD416"]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_a_sigmoid_before_a_logits_loss_is_told_by_its_floor(share: float) -> None:
+    floor = share * math.log1p(math.exp(-1)) + (1 - share) * math.log(2)
+    train, valid = floor + 0.15 * DECAY**2 + 0.004, floor + 0.15 * DECAY**2 + 0.01
+    found = reported(foreign(train, valid, 0.97 - 0.3 * DECAY**2), Evidence(task=Task((1 - share, share))))
+    assert loud(found) == ["BD412"]
+
+
+@pytest.mark.parametrize("accuracy", [0.75, 0.8, 0.85])
+def test_an_honest_loss_near_that_floor_is_no_squashed_one(accuracy: float) -> None:
+    train = np.full(30, 0.505) + 0.15 * DECAY**2
+    assert "BD412" not in reported(foreign(train, train, accuracy - 0.2 * DECAY**2), Evidence(task=EVEN_TASK))
+
+
+def test_a_spike_is_neither_a_gap_nor_an_oscillation() -> None:
+    valid = 0.45 + 0.25 * DECAY
+    valid[26] = 4.0
+    found = reported(foreign(0.4 + 0.3 * DECAY, valid))
+    assert loud(found) == []
+
+
+def test_the_last_run_of_a_joined_log_is_judged_and_the_joint_named() -> None:
+    found = reported(foreign(0.45 + 0.02 * DECAY, 0.46 + 0.02 * DECAY, runs=2))
+    assert list(found) == ["BD417"]
+
+
+def test_a_restored_best_epoch_wastes_nothing() -> None:
+    turning = 0.5 + 0.0008 * (np.arange(30) - 8) ** 2
+    kept = reported(foreign(0.7 * 0.93 ** np.arange(30), turning, best_restored=True, best_epoch=9))
+    lost = reported(foreign(0.7 * 0.93 ** np.arange(30), turning, best_restored=False))
+    assert "BD414" not in kept
+    assert kept["BD402"].severity is Severity.NOTE
+    assert lost["BD402"].severity is Severity.WARNING
+    assert lost["BD414"].severity is Severity.NOTE
+
+
+def test_a_straight_line_downwards_is_slow_and_a_curve_that_bends_is_not() -> None:
+    straight, bent = np.linspace(0.72, 0.69, 30), 0.69 + 0.03 * 0.8 ** np.arange(30)
+    assert loud(reported(foreign(straight, straight))) == ["BD415"]
+    assert "BD415" not in reported(foreign(bent, bent))
+
+
+# --- no contradictory advice -----------------------------------------------------------------------------------------
+
+OPPOSITES = [("lower rate", "higher rate"), ("fewer epochs", "more epochs")]
+SAID = {
+    LOWER_RATE.title: "lower rate",
+    HIGHER_RATE.title: "higher rate",
+    STOP.title: "fewer epochs",
+    LONGER.title: "more epochs",
+}
+
+
+def directions(finding: Finding, recipe: Recipe) -> set[str]:
+    """Which way the fixes of a finding go."""
+    ways = {SAID[fix.title] for fix in finding.fixes if fix.title in SAID}
+    for fix in finding.fixes:
+        if rate := fix.edits.get("optimizer.learning-rate"):
+            ways.add("lower rate" if rate < recipe.optimizer.learning_rate else "higher rate")
+        if epochs := fix.edits.get("train.epochs"):
+            ways.add("fewer epochs" if epochs < recipe.train.epochs else "more epochs")
+        if fix.edits.get("train.patience"):
+            ways.add("fewer epochs")
+    return ways
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> History:
+    """Draw a run: a decay with noise, oscillation, spikes, a rising validation loss, in any mixture."""
+    length = draw(st.integers(2, 60))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    place = np.arange(length)
+    amount = st.sampled_from([0.0, 0.0, 0.003, 0.03, 0.3])
+    start, floor = draw(st.sampled_from([0.2, 0.7, 2.3, 9.0, 4e4])), draw(st.sampled_from([0.0, 0.02, 0.3, 0.69]))
+    curves = []
+    for _ in range(2):
+        speed = draw(st.sampled_from([0.0005, 0.003, 0.02, 0.1, 0.5]))
+        curve = floor + (start - floor) * np.exp(-speed * place)
+        curve = curve * (1 + draw(amount) * generator.normal(0, 1, length) + draw(amount) * (-1.0) ** place)
+        curve = curve + draw(st.sampled_from([0.0, 0.0, 0.0005, 0.01])) * place
+        if draw(st.booleans()):
+            curve[draw(st.integers(0, length - 1))] *= draw(st.sampled_from([3.0, 30.0, math.nan]))
+        curves.append(curve)
+    score = np.clip(0.5 + 0.45 * (1 - np.exp(-0.1 * place)) * draw(st.sampled_from([0.0, 0.5, 1.0])), 0, 1)
+    named = draw(st.sampled_from(["", "Keras"]))
+    return logged(
+        [*map(float, curves[0])],
+        [*map(float, curves[1])] if draw(st.booleans()) else (),
+        valid_score=[*map(float, score)] if draw(st.booleans()) else (),
+        source=named,
+        entropy_scale=draw(st.sampled_from([True, None, False])),
+    )
+
+
+@settings(deadline=None, max_examples=400)
+@given(runs(), st.sampled_from([None, EVEN_TASK, Task((0.9, 0.1)), Task((0.1,) * 10)]), st.booleans(), st.booleans())
+def test_findings_reported_together_do_not_advise_opposites(
+    history: History, task: Task | None, own: bool, with_data: bool
+) -> None:
+    recipe = NAIVE.edited({"train.epochs": max(len(history.epochs), 1)})
+    evidence = Evidence(task=task, recipe=recipe if own else None, profile=TELLING if with_data else None)
+    with np.errstate(all="ignore"):
+        found = reported(history, evidence)
+    ways = {code: directions(finding, recipe) for code, finding in found.items()}
+    for one, other in permutations(ways, 2):
+        for way, opposite in OPPOSITES:
+            assert not (way in ways[one] and opposite in ways[other]), (one, other, ways)

@@ -1,6 +1,7 @@
 """What run rules read off a logged curve: its points, its jitter, and whether it is still falling."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +11,33 @@ from bindoctor import Epoch, History
 Floats = npt.NDArray[np.float64]
 
 
-def logged(train: Sequence[float], valid: Sequence[float] = (), first_loss: float | None = None) -> History:
-    """Make the history of an example: epochs from 1 on, with these losses."""
-    return History(
-        tuple(
-            Epoch(number, train_loss=loss, valid_loss=valid[number - 1] if valid else None)
-            for number, loss in enumerate(train, start=1)
-        ),
-        first_loss,
+def logged(
+    train: Sequence[float],
+    valid: Sequence[float] = (),
+    first_loss: float | None = None,
+    *,
+    valid_score: Sequence[float] = (),
+    **facts: Any,
+) -> History:
+    """Make the history of an example: epochs from 1 on with these losses and validation scores.
+
+    ``facts`` are further fields of the history.
+    """
+    length = max(len(train), len(valid), len(valid_score))
+
+    def at(values: Sequence[float], i: int) -> float | None:
+        return values[i] if i < len(values) else None
+
+    epochs = tuple(
+        Epoch(
+            i + 1,
+            train_loss=at(train, i),
+            valid_loss=at(valid, i),
+            valid_score=at(valid_score, i),
+        )
+        for i in range(length)
     )
+    return History(epochs, first_loss, **facts)
 
 
 def points(history: History, name: str) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -36,6 +55,20 @@ def watched(history: History) -> tuple[str, Floats]:
     return "training", points(history, "train_loss")[1]
 
 
+def start_of(history: History, curve: Floats) -> float:
+    """Return the loss before any step, or what was logged first; NaN where nothing was.
+
+    A training loss that was logged within the first epoch comes before ``curve``'s first point, the mean of an epoch.
+    """
+    if history.first_loss is not None and np.isfinite(history.first_loss):
+        return float(history.first_loss)
+    for series in history.series:
+        every = series.part == "train" and series.metric == "loss" and series.run == history.runs - 1
+        if every and len(series.values) > len(history.epochs) and np.isfinite(series.values[0]):
+            return float(series.values[0])
+    return float(curve[0]) if len(curve) else float("nan")
+
+
 def jitter(curve: Floats) -> float:
     """Estimate the standard deviation of one point around its smooth curve; at least three points.
 
@@ -51,3 +84,9 @@ def trend(curve: Floats) -> tuple[float, float]:
     slope = float(place @ curve / (place @ place))
     residual = curve - curve.mean() - slope * place
     return slope, float(np.sqrt(residual @ residual / (len(curve) - 2) / (place @ place)))
+
+
+def turns(curve: Floats) -> float:
+    """Return the share of inner points at which a curve turns: 2/3 for noise, 0 for what only rises or falls."""
+    steps = np.diff(curve)
+    return float(np.mean(steps[1:] * steps[:-1] < 0)) if len(steps) > 1 else 0.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bindoctor import ColumnProfile, History, Profile, Recipe
+from bindoctor import ColumnProfile, History, Profile, Recipe, Task
 from bindoctor_rules._curves import points
 
 MIN_LEARNED = 0.02
@@ -15,21 +15,31 @@ MAX_COUNTED_LEVELS = 20
 Floats = npt.NDArray[np.float64]
 
 
-def constant_loss(profile: Profile, recipe: Recipe, part: str) -> float:
+def on_scale(history: History, recipe: Recipe | None) -> bool:
+    """Tell whether a run's losses may be held against the entropy of the classes.
+
+    A log that does not say what its loss is may only where the recipe does.
+    """
+    return history.entropy_scale is True or (history.entropy_scale is None and recipe is not None)
+
+
+def constant_loss(task: Task, recipe: Recipe | None, part: str) -> float:
     """Return the loss in nats of the one answer that training settles on when it learns nothing from the features.
 
-    With an untouched recipe that answer is the class shares, and the loss their entropy. Resampling and class weights
-    move the answer, and resampling moves the rows of the training loss too. NaN for focal loss, which has no closed
-    form.
+    With an untouched recipe, or an unknown one, that answer is the class shares, and the loss their entropy.
+    Resampling and class weights move the answer, and resampling moves the rows of the training loss too. NaN for focal
+    loss, which has no closed form, and while the shares are unknown.
 
     Args:
-        profile: the rows.
-        recipe: how they are resampled and weighted.
+        task: the share of each class.
+        recipe: how rows are resampled and weighted.
         part: "training" or "validation", whose rows the loss is taken over.
     """
-    if recipe.loss.kind == "focal":
+    if not task.shares or (recipe is not None and recipe.loss.kind == "focal"):
         return math.nan
-    shares = np.array(profile.class_counts) / profile.labelled
+    if recipe is None:
+        return task.prior_entropy
+    shares = np.array(task.shares)
     trained_on = _resampled(shares, recipe)
     weight = recipe.loss.class_weight
     answer = trained_on.copy()
@@ -42,11 +52,11 @@ def constant_loss(profile: Profile, recipe: Recipe, part: str) -> float:
     return float(-(over[over > 0] * np.log(answer[over > 0])).sum())
 
 
-def learned(history: History, profile: Profile, recipe: Recipe, min_learned: float = MIN_LEARNED) -> bool:
+def learned(history: History, task: Task, recipe: Recipe | None, min_learned: float = MIN_LEARNED) -> bool:
     """Tell whether the training or the validation loss ever got below its constant by the share ``min_learned``."""
     for name, part in (("train_loss", "training"), ("valid_loss", "validation")):
         _, loss = points(history, name)
-        if len(loss) and loss.min() < (1 - min_learned) * constant_loss(profile, recipe, part):
+        if len(loss) and loss.min() < (1 - min_learned) * constant_loss(task, recipe, part):
             return True
     return False
 

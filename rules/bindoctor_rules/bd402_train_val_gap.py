@@ -1,10 +1,14 @@
 """The validation loss rises while the training loss goes on falling."""
 
+import math
 from collections.abc import Iterator
 
-from bindoctor import Confidence, Finding, Fix, History, Recipe, Severity, Where, example, rule
-from bindoctor_rules._curves import jitter, logged, points
+from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Task, Where, example, rule
+from bindoctor_rules._curves import logged
+from bindoctor_rules._gap import MIN_EPOCHS, MIN_FALL, MIN_NOISE_RATIO, MIN_RISE, gap
 from bindoctor_rules._regularization import STOP_EARLY, penalties
+from bindoctor_rules._remedies import STOP
+from bindoctor_rules._scale import constant_loss, on_scale
 from bindoctor_rules._wording import counted
 
 FALLING = [0.7 * 0.93**i for i in range(30)]
@@ -14,7 +18,11 @@ JUMPING = [0.5 + 0.06 * (-1) ** i + 0.001 * i for i in range(30)]
 STOPPING = Recipe().edited({"train.patience": 10})
 
 
-def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
+def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
+    if recipe is None:
+        yield STOP
+        yield Fix("Hold the network back: an L2 penalty, dropout, or fewer units", aim=Aim.ADVISE)
+        return
     if recipe.model.kind == "gradient-boosting":
         if not recipe.train.patience:
             yield STOP_EARLY
@@ -32,9 +40,17 @@ def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
     flags=[
         example("a textbook gap", recipe=Recipe(), history=logged(FALLING, TURNING), says="is lowest at epoch 9 (0.5)"),
         example("early stopping restores the best", recipe=STOPPING, history=logged(FALLING, TURNING), says="restored"),
+        example(
+            "what it learns holds for its own rows only",
+            task=Task((0.5, 0.5)),
+            history=logged(FALLING, [0.696 + 0.001 * i for i in range(30)]),
+            says="rises by 4%",
+        ),
+        example("a log from elsewhere", history=logged(FALLING, TURNING, source="Keras"), says="is lowest at epoch 9"),
     ],
     passes=[
         example("validation levels off", recipe=Recipe(), history=logged(FALLING, FLAT)),
+        example("one spike at the end", recipe=Recipe(), history=logged(FALLING, [*FLAT[:26], 3.0, *FLAT[27:]])),
         example("validation only jumps", recipe=Recipe(), history=logged(FALLING, JUMPING)),
         example("training does not fall either", recipe=Recipe(), history=logged([0.4] * 30, TURNING)),
         example("too few epochs to say", recipe=Recipe(), history=logged(FALLING[:5], TURNING[10:15])),
@@ -43,19 +59,21 @@ def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
 )
 def train_val_gap(
     history: History,
-    recipe: Recipe,
+    task: Task | None = None,
+    recipe: Recipe | None = None,
     *,
-    min_epochs: int = 6,
-    min_rise: float = 0.05,
-    min_fall: float = 0.05,
-    min_noise_ratio: float = 2.0,
+    min_epochs: int = MIN_EPOCHS,
+    min_rise: float = MIN_RISE,
+    min_fall: float = MIN_FALL,
+    min_noise_ratio: float = MIN_NOISE_RATIO,
 ) -> Iterator[Finding]:
     """Since its best epoch the validation loss has risen by 5% and beyond its jitter, the training loss fallen by 5%.
 
-    The rise is that of the last third of the epochs since the best one, over the mean of the best epoch and its
-    neighbours: the lowest point of a jittering curve is low by luck. The jitter comes from the curve's second
-    differences. Where the recipe restores the best epoch the finding is a note: the model kept is not the one at the
-    end.
+    The rise is that of the last third of the epochs since the best one (their mean or median, whichever is less), over
+    the mean of the best epoch and its neighbours: the lowest point of a jittering curve is low by luck. The jitter
+    comes from the curve's second differences. Where the validation loss never gets below that of one constant answer,
+    while the training loss falls a tenth below it, a rise of 2% is enough: nothing learned holds for other rows.
+    Where the recipe or the log restores the best epoch the finding is a note: the model kept is not the one at the end.
 
     ## Why it matters
     From that epoch on the network learns the training rows and not the pattern. Measured on twelve tables (800 to 2 000
@@ -75,39 +93,37 @@ def train_val_gap(
     - Goodfellow, I., Bengio, Y., & Courville, A. (2016). Deep Learning, chapter 7. MIT Press.
     - Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization. ICLR.
     """
-    epochs, valid = points(history, "valid_loss")
-    training = dict(zip(*points(history, "train_loss"), strict=True))
-    if len(valid) < min_epochs:
+    constant = math.nan
+    if task is not None and on_scale(history, recipe):
+        constant = constant_loss(task, recipe, "validation")
+    found = gap(
+        history,
+        min_epochs=min_epochs,
+        min_rise=min_rise,
+        min_fall=min_fall,
+        min_noise_ratio=min_noise_ratio,
+        constant=0.98 * constant,
+    )
+    if found is None:
         return
-    best = int(valid.argmin())
-    since = len(valid) - 1 - best
-    if since < 2 or epochs[best] not in training or epochs[-1] not in training:
-        return
-    lowest = float(valid[max(best - 1, 0) : best + 2].mean())
-    end = float(valid[-max(2, since // 3) :].mean())
-    noise = jitter(valid)
-    before, after = float(training[epochs[best]]), float(training[epochs[-1]])
-    if not (lowest > 0 and before > 0):
-        return
-    rise, fall = end / lowest - 1, 1 - after / before
-    if rise < min_rise or fall < min_fall or end - lowest < min_noise_ratio * noise:
-        return
-    restored = recipe.train.patience > 0 and recipe.train.restore_best
+    restored = recipe is not None and recipe.train.patience > 0 and recipe.train.restore_best
+    restored = restored or history.best_restored is True
     yield Finding(
-        f"the validation loss is lowest at epoch {epochs[best]} ({valid[best]:.3g}) and rises by {rise:.0%} in the "
-        f"{since} epochs since, while the training loss falls from {before:.3g} to {after:.3g}"
+        f"the validation loss is lowest at epoch {found.best} ({found.lowest:.3g}) and rises by {found.rise:.0%} in "
+        f"the {found.since} epochs since, while the training loss falls from {found.before:.3g} to {found.after:.3g}"
         + (" (the best epoch is restored)" if restored else ""),
         Where("run"),
         {
-            "best_epoch": int(epochs[best]),
-            "rise": rise,
+            "best_epoch": found.best,
+            "rise": found.rise,
             "min_rise": min_rise,
-            "fall": fall,
+            "fall": found.fall,
             "min_fall": min_fall,
-            "noise": noise,
+            "noise": found.noise,
             "min_noise_ratio": min_noise_ratio,
+            "min_epochs": min_epochs,
         },
-        tuple(_remedies(recipe, int(epochs[best] - history.epochs[0].epoch) + 1)),
-        Confidence.HIGH if end - lowest >= 2 * min_noise_ratio * noise else Confidence.MEDIUM,
+        tuple(_remedies(recipe, found.place)),
+        Confidence.HIGH if found.beyond >= 2 * min_noise_ratio else Confidence.MEDIUM,
         Severity.NOTE if restored else None,
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from bindoctor import Finding, Fix, History, Profile, Recipe, Severity, Table, Where, example, rule
+from bindoctor import Aim, Finding, Fix, History, Profile, Recipe, Severity, Table, Task, Where, example, rule
 from bindoctor_rules._curves import jitter, logged, points, trend
+from bindoctor_rules._pace import direction
+from bindoctor_rules._remedies import higher_rate, lower_rate, scaling
 from bindoctor_rules._scale import best_single_column, learned
 
-MAX_RATE = {"adam": 0.03, "adamw": 0.03, "rmsprop": 0.03, "sgd": 1.0}
 TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
 EMPTY = Table({"x": [float(i * 37 % 100) for i in range(200)], "y": [i // 100 for i in range(200)]})
 STUCK = [0.55 + 0.14 * 0.5**i for i in range(30)]
@@ -14,13 +15,13 @@ LOW = [0.25 + 0.44 * 0.5**i for i in range(30)]
 FALLING = [0.69 * 0.98**i for i in range(30)]
 
 
-def _remedies(recipe: Recipe) -> Iterator[Fix]:
+def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
+    yield from scaling(recipe)
+    yield from lower_rate(recipe) if way == "lower" else higher_rate(recipe)
+    if recipe is None:
+        yield Fix("A larger network, or another optimizer", aim=Aim.ADVISE)
+        return
     optimizer = recipe.optimizer
-    faster = min(float(f"{10 * optimizer.learning_rate:g}"), MAX_RATE[optimizer.kind])
-    if recipe.features.scale == "none":
-        yield Fix("Standardise the features", {"features.scale": "standard"})
-    if faster > optimizer.learning_rate:
-        yield Fix(f"Learning rate {faster:g}", {"optimizer.learning-rate": faster})
     if optimizer.schedule == "constant":
         yield Fix("Lower the learning rate on plateaus", {"optimizer.schedule": "plateau"})
     if optimizer.kind == "sgd":
@@ -38,6 +39,7 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
     scans=("cells",),
     flags=[
         example("stuck above what one column tells", TELLING, Recipe(), logged(STUCK), says="stands still at 0.55"),
+        example("a log from elsewhere", TELLING, None, logged(STUCK, source="Keras"), says="stands still at 0.55"),
     ],
     passes=[
         example("flat where it should be", TELLING, Recipe(), logged(LOW)),
@@ -53,7 +55,7 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
 def loss_plateau(
     history: History,
     profile: Profile,
-    recipe: Recipe,
+    recipe: Recipe | None = None,
     *,
     min_epochs: int = 15,
     max_change: float = 0.01,
@@ -65,7 +67,8 @@ def loss_plateau(
     column allows is the entropy left within its levels, or for a number column what a binormal model of its AUC leaves;
     the plateau must lie above it by 0.1 of the entropy of the classes. On 27 real tables that estimate was at most 0.1
     of the entropy below what the column reached under cross-validation, and on 25 of them at most 0.06. Passed over
-    when the recipe resamples or weights rows, because the two losses are then not on one scale, and for trees.
+    when the recipe resamples or weights rows, because the two losses are then not on one scale, for trees, and for logs
+    that do not say what their loss is.
 
     ## Why it matters
     A network that stays above what one of its own columns tells has not finished learning and is not going to: its
@@ -80,9 +83,7 @@ def loss_plateau(
       Networks: Tricks of the Trade, Springer.
     """
     _, loss = points(history, "train_loss")
-    weighted = recipe.loss.class_weight not in ("none", 1.0) or recipe.loss.kind == "focal"
-    trees = recipe.model.kind == "gradient-boosting"
-    if len(loss) < min_epochs or weighted or trees or recipe.resample.method != "none":
+    if len(loss) < min_epochs or not _is_comparable(history, recipe):
         return
     last = loss[-(len(loss) // 3) :]
     level = float(last.mean())
@@ -90,7 +91,7 @@ def loss_plateau(
     column, reachable = best_single_column(profile)
     excess = (level - reachable) / profile.prior_entropy
     still = change < max_change * level or change < jitter(last)
-    if not still or excess < min_excess or not learned(history, profile, recipe):
+    if not still or excess < min_excess or not learned(history, Task.of(profile), recipe):
         return
     yield Finding(
         f"the training loss stands still at {level:.3g} over the last {len(last)} epochs, "
@@ -105,5 +106,14 @@ def loss_plateau(
             "excess": excess,
             "min_excess": min_excess,
         },
-        tuple(_remedies(recipe)),
+        tuple(_remedies(recipe, direction(history, Task.of(profile)))),
     )
+
+
+def _is_comparable(history: History, recipe: Recipe | None) -> bool:
+    """Tell whether the training loss is a plain cross-entropy of the rows as they are."""
+    if recipe is None:
+        return history.entropy_scale is True
+    plain = recipe.loss.class_weight in ("none", 1.0) and recipe.loss.kind != "focal"
+    gradients = recipe.model.kind != "gradient-boosting" and recipe.resample.method == "none"
+    return plain and gradients and history.entropy_scale is not False

@@ -3,9 +3,27 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Confidence, Finding, Fix, History, Profile, Recipe, Severity, Table, Where, example, rule
-from bindoctor_rules._curves import logged, trend, watched
-from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss, learned
+import numpy as np
+
+from bindoctor import (
+    Aim,
+    Confidence,
+    Finding,
+    Fix,
+    History,
+    Profile,
+    Recipe,
+    Severity,
+    Table,
+    Task,
+    Where,
+    example,
+    rule,
+)
+from bindoctor_rules._curves import Floats, logged, points, trend, watched
+from bindoctor_rules._pace import direction
+from bindoctor_rules._remedies import higher_rate, lower_rate, scaling, trains_by_gradient
+from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss, learned, on_scale
 
 TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
 EMPTY = Table({"x": [float(i * 37 % 100) for i in range(200)], "y": [i // 100 for i in range(200)]})
@@ -13,28 +31,31 @@ FLAT = [0.6935 + 0.0004 * (-1) ** i for i in range(20)]
 COLLAPSED = [0.694 + 12.0 * 0.3**i for i in range(20)]
 LEARNING = [0.3 + 0.39 * 0.9**i for i in range(20)]
 FALLING = [5.0 * 0.95**i for i in range(20)]
+MAX_RATE = {"adam": 0.1, "adamw": 0.1, "rmsprop": 0.1, "sgd": 0.1}
 WEIGHTED = Recipe().edited({"loss.class-weight": "balanced"})
 
 
-def _remedies(recipe: Recipe) -> Iterator[Fix]:
-    if recipe.model.kind == "gradient-boosting":
+def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
+    if recipe is not None and not trains_by_gradient(recipe):
         return
-    rate = recipe.optimizer.learning_rate
-    if recipe.features.scale == "none":
-        yield Fix("Standardise the features", {"features.scale": "standard"})
-    if recipe.model.activation in ("sigmoid", "tanh") and recipe.model.hidden:
-        yield Fix("ReLU units", {"model.activation": "relu"})
-    if not recipe.model.prior_bias:
-        yield Fix("Start at the class shares", {"model.prior-bias": True})
-    if rate <= 0.01:
-        yield Fix(f"Learning rate {rate * 10:g}", {"optimizer.learning-rate": float(f"{rate * 10:g}")})
-    if rate > 1e-4:
-        yield Fix(f"Learning rate {rate / 10:g}", {"optimizer.learning-rate": float(f"{rate / 10:g}")})
+    yield from scaling(recipe)
+    if recipe is None and not way:
+        yield Fix("Have the network learn one batch by heart: if it cannot, the error lies in the code", aim=Aim.ADVISE)
+    if recipe is not None:
+        if recipe.model.activation in ("sigmoid", "tanh") and recipe.model.hidden:
+            yield Fix("ReLU units", {"model.activation": "relu"})
+        if not recipe.model.prior_bias:
+            yield Fix("Start at the class shares", {"model.prior-bias": True})
+    if way == "higher" or (recipe is not None and not way):
+        yield from higher_rate(recipe, most=MAX_RATE)
+    if way == "lower" or (recipe is not None and not way):
+        yield from lower_rate(recipe)
 
 
 @rule(
     "BD405",
     severity=Severity.ERROR,
+    explains=("BD404", "BD406", "BD407", "BD411"),
     scans=("cells",),
     flags=[
         example("the loss stays where it was", TELLING, Recipe(), logged(FLAT, FLAT), says="never gets below 0.693"),
@@ -47,8 +68,20 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
         example(
             "only the training loss is known", TELLING, Recipe(), logged(FLAT), says="the training loss never gets"
         ),
+        example(
+            "a log from elsewhere, and no data but the shares",
+            task=Task((0.5, 0.5)),
+            history=logged(FLAT, FLAT, source="Keras", entropy_scale=None),
+            says="never gets below 0.693",
+        ),
     ],
     passes=[
+        example(
+            "the loss may be weighted",
+            task=Task((0.8, 0.2)),
+            history=logged(LEARNING, [0.5 + 0.19 * 0.8**i for i in range(20)], source="Keras", entropy_scale=None),
+        ),
+        example("no classifier's loss", TELLING, Recipe(), logged(FLAT, FLAT, entropy_scale=False)),
         example("it learned", TELLING, Recipe(), logged(LEARNING, LEARNING)),
         example("it learned its own rows", TELLING, Recipe(), logged(LEARNING, COLLAPSED)),
         example("still on its way down", TELLING, Recipe(), logged(FALLING, FALLING)),
@@ -58,8 +91,9 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
 )
 def never_learned(
     history: History,
-    profile: Profile,
-    recipe: Recipe,
+    task: Task,
+    profile: Profile | None = None,
+    recipe: Recipe | None = None,
     *,
     min_epochs: int = 5,
     min_learned: float = MIN_LEARNED,
@@ -70,7 +104,9 @@ def never_learned(
     The constant answer is the class shares, or what resampling and class weights move them to. A run that still falls
     by 1% an epoch at its end is passed over (see stopped-too-soon), and so is one whose training loss got below it:
     that learned its own rows. The finding is an error when a single column alone would allow a lower loss, and a
-    warning when no column does: then there may be nothing to learn.
+    warning when no column does, or the data are not known: then there may be nothing to learn. Of a run from elsewhere
+    nothing is known of its weights: its loss must stand at the entropy of the classes or of an even guess, and its
+    accuracy, or where there is none its whole curve, must show no learning either.
 
     ## Why it matters
     Whatever the network computes, it answers the same for every row, or worse than that. The usual causes are inputs of
@@ -87,18 +123,21 @@ def never_learned(
       AISTATS.
     """
     name, loss = watched(history)
-    constant = constant_loss(profile, recipe, name)
-    if len(loss) < min_epochs or math.isnan(constant):
+    constant = constant_loss(task, recipe, name)
+    if len(loss) < min_epochs or math.isnan(constant) or history.entropy_scale is False:
         return
     lowest = float(loss.min())
     slope, _ = trend(loss[-5:])
-    if learned(history, profile, recipe, min_learned) or -slope >= max_fall * loss[-1]:
+    if learned(history, task, recipe, min_learned) or -slope >= max_fall * loss[-1]:
         return
-    column, reachable = best_single_column(profile)
-    tells = reachable < (1 - min_learned) * profile.prior_entropy
+    if recipe is None and not _is_constant(history, task, loss, constant):
+        return
+    column, reachable = best_single_column(profile) if profile is not None else ("", constant)
+    tells = reachable < (1 - min_learned) * task.prior_entropy
+    why = f", although {column!r} alone allows about {reachable:.3g}" if tells else "; no column tells much either"
     yield Finding(
         f"the {name} loss never gets below {lowest:.3g}, and one constant answer has {constant:.3g}"
-        + (f", although {column!r} alone allows about {reachable:.3g}" if tells else "; no column tells much either"),
+        + (why if profile is not None else ""),
         Where("run"),
         {
             "lowest_loss": lowest,
@@ -107,7 +146,21 @@ def never_learned(
             "max_fall": max_fall,
             "reachable": reachable,
         },
-        tuple(_remedies(recipe)),
-        Confidence.HIGH if tells else Confidence.MEDIUM,
+        tuple(_remedies(recipe, direction(history, task))),
+        Confidence.HIGH if tells and on_scale(history, recipe) else Confidence.MEDIUM,
         None if tells else Severity.WARNING,
     )
+
+
+def _is_constant(history: History, task: Task, loss: Floats, constant: float) -> bool:
+    """Tell whether a loss whose weights are not known stands where one answer puts it.
+
+    That is at the entropy of the shares, or of an even guess where classes are weighted; and no more answers may be
+    right than are of the largest class. Without a logged accuracy the loss must not have moved at all.
+    """
+    even = math.log(len(task.shares))
+    near = any(0.98 * level <= np.median(loss) <= 1.1 * level for level in (constant, even))
+    _, scores = points(history, "valid_score")
+    if history.score == "accuracy" and len(scores):
+        return bool(near and scores.max() <= max(task.shares) + 0.05)
+    return bool(near and np.ptp(loss) <= 0.05 * np.median(loss))

@@ -3,9 +3,12 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Finding, Fix, History, Profile, Recipe, Severity, Where, counts, example, rule
-from bindoctor_rules._curves import logged, points
-from bindoctor_rules._scale import constant_loss
+from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Task, Where, counts, example, rule
+from bindoctor_rules._curves import Floats, logged, points, start_of
+from bindoctor_rules._remedies import clipping, scaling
+from bindoctor_rules._scale import constant_loss, on_scale
+
+MAX_CLASSES = 1000
 
 EVEN = counts(no=50, yes=50)
 RARE = counts(no=97, yes=3)
@@ -13,19 +16,21 @@ FALLING = [0.6 * 0.9**i for i in range(20)]
 PREPARED = Recipe().edited({"features.scale": "standard", "model.prior-bias": True})
 
 
-def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
-    if not uninformed and recipe.features.scale == "none":
-        yield Fix("Standardise the features", {"features.scale": "standard"})
-    if not recipe.model.prior_bias:
+def _remedies(recipe: Recipe | None, *, uninformed: bool) -> Iterator[Fix]:
+    if not uninformed:
+        yield from scaling(recipe)
+    if recipe is None:
+        yield Fix("Start the last layer's bias at the class shares", aim=Aim.ADVISE)
+    elif not recipe.model.prior_bias:
         yield Fix("Start at the class shares", {"model.prior-bias": True})
-    if not uninformed and not recipe.optimizer.clip_norm:
-        yield Fix("Clip gradients at norm 1", {"optimizer.clip-norm": 1.0})
+    if not uninformed:
+        yield from clipping(recipe)
 
 
 @rule(
     "BD411",
     severity=Severity.WARNING,
-    scans=("cells",),
+    scans=(),
     flags=[
         example("unscaled inputs", EVEN, Recipe(), logged(FALLING, FALLING, 8.3), says="8.3, 12.0 times the 0.693"),
         example("a rare class", RARE, Recipe(), logged(FALLING, FALLING, 0.7), says="0.7, 5.2 times the 0.135"),
@@ -39,6 +44,12 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
         example(
             "with everything prepared", EVEN, PREPARED, logged(FALLING, FALLING, 8.3), says="the loss before any step"
         ),
+        example("a log from elsewhere", EVEN, None, logged([3.0, 1.0], source="Keras"), says="of the first epoch is 3"),
+        example(
+            "whatever the classes are",
+            history=logged([60_573.0, 5800.0, 900.0], valid_score=[0.6, 0.7, 0.8], entropy_scale=None),
+            says="the first loss is 6.06e+04",
+        ),
     ],
     passes=[
         example("starts at ln 2", EVEN, Recipe(), logged(FALLING, FALLING, 0.69)),
@@ -46,16 +57,20 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
             "weights make a rare class even", RARE, Recipe().edited({"loss.class-weight": "balanced"}), logged([0.7])
         ),
         example("a good first epoch of an unknown start", EVEN, Recipe(), logged(FALLING)),
+        example("who knows what loss", EVEN, None, logged([3.0, 1.0], source="Keras", entropy_scale=None)),
         example("nothing logged", EVEN, Recipe(), logged([float("nan")] * 3)),
     ],
 )
-def bad_start(history: History, profile: Profile, recipe: Recipe, *, min_ratio: float = 2.0) -> Iterator[Finding]:
+def bad_start(
+    history: History, task: Task | None = None, recipe: Recipe | None = None, *, min_ratio: float = 2.0
+) -> Iterator[Finding]:
     """The loss before any step is at least twice that of one constant answer.
 
     The constant answer is the class shares, or what resampling and class weights move them to. Where the loss before
     any step is not logged the first epoch's training loss stands in, which flatters. Up to 1.5 times the logarithm of
     the number of classes, the loss of an even guess, the finding is a note: the start merely ignores that a class is
-    rare.
+    rare. Of a log that does not say what its loss is, or whose classes are not known, a first loss counts that is twice
+    that of an even guess between 1000 classes, and ten times the lowest one, where answers are scored.
 
     ## Why it matters
     The first epochs go into undoing the start. Far above an even guess, the inputs or the weights are out of scale:
@@ -71,14 +86,16 @@ def bad_start(history: History, profile: Profile, recipe: Recipe, *, min_ratio: 
       (section 3.3: a bias that starts at the prior of the rare class).
     """
     _, training = points(history, "train_loss")
-    start = math.nan if history.first_loss is None else history.first_loss
-    known = math.isfinite(start)
-    first = start if known else float(next(iter(training), math.nan))
-    constant = constant_loss(profile, recipe, "training")
-    ratio = first / constant if constant else math.nan
-    if not ratio >= min_ratio:
+    known = history.first_loss is not None and math.isfinite(history.first_loss)
+    first = start_of(history, training)
+    constant = math.nan if task is None or not on_scale(history, recipe) else constant_loss(task, recipe, "training")
+    if math.isnan(constant):
+        yield from _above_any(history, first, training, min_ratio, recipe)
         return
-    even = math.log(len(profile.classes))
+    ratio = first / constant if constant else math.nan
+    if task is None or not ratio >= min_ratio:
+        return
+    even = math.log(len(task.shares))
     uninformed = first <= 1.5 * even
     yield Finding(
         f"the loss {'before any step' if known else 'of the first epoch'} is {first:.3g}, {ratio:.1f} times the "
@@ -88,3 +105,25 @@ def bad_start(history: History, profile: Profile, recipe: Recipe, *, min_ratio: 
         tuple(_remedies(recipe, uninformed=uninformed)),
         severity=Severity.NOTE if uninformed else None,
     )
+
+
+def _above_any(
+    history: History, first: float, training: Floats, min_ratio: float, recipe: Recipe | None
+) -> Iterator[Finding]:
+    """Speak of a start that is far above an even guess between any number of classes, in a run that scores answers."""
+    even = math.log(MAX_CLASSES)
+    scored = history.score == "accuracy" and any(
+        len(points(history, name)[1]) for name in ("train_score", "valid_score")
+    )
+    trees = recipe is not None and (recipe.loss.kind == "focal" or recipe.model.kind == "gradient-boosting")
+    if history.entropy_scale is False or not scored or trees or not len(training):
+        return
+    # A loss that is a sum over rows starts as high, but does not fall tenfold.
+    if first >= min_ratio * even and first >= 10 * training.min():
+        yield Finding(
+            f"the first loss is {first:.3g}, and an even guess between {MAX_CLASSES} classes has {even:.3g}",
+            Where("run"),
+            {"first_loss": first, "even_guess": even, "min_ratio": min_ratio},
+            tuple(_remedies(recipe, uninformed=False)),
+            Confidence.MEDIUM,
+        )
