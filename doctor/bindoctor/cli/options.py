@@ -1,7 +1,6 @@
 """Options and habits that commands share."""
 
 import functools
-import importlib.util
 import io
 import json
 import sys
@@ -14,6 +13,8 @@ from rich.console import Console
 
 from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
+from bindoctor.extras import require_training
+from bindoctor.extras import training_is_installed as training_is_installed
 from bindoctor.files import write_beside
 from bindoctor.readers import ReadOptions
 from bindoctor.render.rows import rows_csv
@@ -170,22 +171,10 @@ def prepare_training() -> None:
     Raises:
         InputError: a package of the extra is missing; says what to install.
     """
-    missing = _missing_for_training()
-    if missing:
-        raise InputError(f"this trains a model and needs {', '.join(missing)}; run: pip install 'bindoctor[train]'")
+    require_training()
     import torch
 
     torch.set_num_threads(1)
-
-
-def training_is_installed() -> bool:
-    """Tell whether ``prepare_training`` would find what it needs."""
-    return not _missing_for_training()
-
-
-def _missing_for_training() -> list[str]:
-    needed = ("torch", "numba", "sklearn", "imblearn", "safetensors", "skops")
-    return [name for name in needed if not importlib.util.find_spec(name)]
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> Names:
