@@ -18,8 +18,9 @@ from bindoctor.final import FinalModel, train_final
 from bindoctor.given_recipe import Given, recipe_of
 from bindoctor.history import History, TrainingFailed
 from bindoctor.readers.frames import FrameSource
+from bindoctor.readers.header import free_name
 from bindoctor.readers.memory import object_source
-from bindoctor.recipe import Data, Recipe
+from bindoctor.recipe import Recipe
 from bindoctor.rows import features_of, rows_of
 
 SENSIBLE: Mapping[str, Any] = {"features.scale": "standard", "features.impute": "median"}
@@ -37,9 +38,9 @@ class RecipeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     are a column that the recipe names in ``data.weight``.
 
     Args:
-        recipe: a ``Recipe``, settings by dotted path that differ from ``Recipe()``, or the path of a settings file. None
-            is an MLP of 64 and 32 units trained for 50 epochs of batches of 128 by Adam, on standardised numbers whose
-            missing values are the median. A loss for two classes becomes cross-entropy where there are more.
+        recipe: a ``Recipe``, settings by dotted path that differ from ``Recipe()``, or the path of a settings file.
+            None is an MLP of 64 and 32 units trained for 50 epochs of batches of 128 by Adam, on standardised numbers
+            whose missing values are the median. A loss for two classes becomes cross-entropy where there are more.
         edits: settings by dotted path that replace the recipe's, {"model.dropout": 0.3}; what a search varies.
         positive: the positive one of two classes, to which thresholds, costs and a class weight refer; the last of
             ``classes_`` when None.
@@ -240,16 +241,7 @@ def _rows(frame: pl.DataFrame, codes: npt.NDArray[np.int64], classes: int, recip
     if _as_it_is(features, recipe) and not _selects_rows(recipe) and set(data.drop) <= set(frame.columns):
         labels = tuple(str(code) for code in range(classes))
         return Rows(_numbers(features), codes.astype(np.int64), labels, np.arange(len(codes)))
-    target = free_name(frame.columns)
+    target = free_name(frame.columns, "target")
     exact = frame.with_columns(cs.float().cast(pl.Float64))
     source = FrameSource(exact.with_columns(pl.Series(target, codes)), "X")
     return rows_of(Dataset(source, target), recipe)
-
-
-def free_name(taken: Iterable[str], wanted: str = "target") -> str:
-    """Return a name for one more column: the wanted one, or with a number behind it where that is taken."""
-    names, number, name = set(taken), 1, wanted
-    while name in names:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name

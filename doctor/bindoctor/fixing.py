@@ -3,14 +3,15 @@
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bindoctor
-from bindoctor.errors import InputError, TooFewRows
+from bindoctor.errors import TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, findings_of
 from bindoctor.files import write_beside
@@ -59,11 +60,24 @@ class Trials:
 
 
 def seconds_in(span: str) -> float | None:
-    """Return the seconds in a span of time such as 90s, 5m, 1.5h or a bare number of seconds; None for anything else."""
+    """Return the seconds in a span of time such as 90s, 5m, 1.5h or 90; None for anything else."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", span.strip())
     if found is None or not float(found[1]):
         return None
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Give PyTorch one thread, by which networks this small are faster, and afterwards as many as it had."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def treated(

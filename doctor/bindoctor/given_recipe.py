@@ -45,7 +45,9 @@ def _recipe_tables(path: Path) -> dict[str, Any]:
         values: Any = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a bindoctor.toml.") from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as settings ({error}).") from None
     for key in ("tool", "bindoctor", "recipe") if path.name == "pyproject.toml" else ("recipe",):
         values = values.get(key, {})
