@@ -1,40 +1,28 @@
 """Findings and trials as data frames."""
 
 import json
+from collections.abc import Mapping
 
 import polars as pl
 
 from bindoctor.report import Report
 
-FINDINGS = pl.Schema(
-    {
-        "code": pl.String,
-        "slug": pl.String,
-        "severity": pl.String,
-        "confidence": pl.String,
-        "kind": pl.String,
-        "name": pl.String,
-        "message": pl.String,
-        "rows": pl.Int64,
-        "fixes": pl.List(pl.String),
-        "measured": pl.String,
-    }
-)
-TRIALS = pl.Schema(
-    {
-        "code": pl.String,
-        "title": pl.String,
-        "status": pl.String,
-        "kept": pl.Boolean,
-        "placebo": pl.Boolean,
-        "score": pl.String,
-        "gain": pl.Float64,
-        "t": pl.Float64,
-        "repeats": pl.Int64,
-        "edits": pl.String,
-        "why": pl.String,
-    }
-)
+TEXT, COUNT, NUMBER, FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+
+FINDINGS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("code", "slug", "severity", "confidence", "kind", "name", "message"), TEXT),
+    "rows": COUNT,
+    "fixes": pl.List(TEXT),
+    "measured": TEXT,
+}
+TRIALS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("code", "title", "status"), TEXT),
+    **dict.fromkeys(("kept", "placebo"), FLAG),
+    "score": TEXT,
+    **dict.fromkeys(("gain", "t"), NUMBER),
+    "repeats": COUNT,
+    **dict.fromkeys(("edits", "why"), TEXT),
+}
 
 
 def findings_frame(report: Report) -> pl.DataFrame:
