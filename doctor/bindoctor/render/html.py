@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 6
 MAX_ROWS = 20
+MAX_LENGTH = 300
 GOOD = ("verified", "improved", "kept")
 BAD = ("worse", "error")
 
@@ -95,7 +96,7 @@ def _finding(finding: Finding) -> str:
     if finding.rows is not None and finding.rows.count:
         first = ", ".join(str(row) for row in finding.rows.first[:MAX_ROWS])
         more = " …" if finding.rows.count > MAX_ROWS else ""
-        inside.append(f"<p>{finding.rows.count} rows: {first}{more}</p>")
+        inside.append(f"<p>{finding.rows.count} row{'s' * (finding.rows.count > 1)}: {first}{more}</p>")
     if finding.fixes:
         inside.append(f"<ul>{''.join(_fix(fix) for fix in finding.fixes)}</ul>")
     if finding.measured:
@@ -120,8 +121,17 @@ def _pairs(measured: Mapping[str, Any]) -> str:
 
 
 def _shortened(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return _text(text if len(text) <= 300 else f"{text[:300]} …")
+    text = _words(value)
+    return _text(text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]} …")
+
+
+def _words(value: object) -> str:
+    """Write a measured value for reading: numbers of four digits, lists and tables without brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_words(entry)}" for name, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _treatment(treatment: "Treatment", written: Sequence[str]) -> str:
