@@ -78,8 +78,10 @@ def check(
     Raises:
         InputError: something that is given cannot be used.
     """
-    dataset = dataset_of(data, y, target, positive, ReadOptions(**reading), valid, test)
-    workspace = _workspace(dataset, recipe, DataSettings(), select, ignore, extend_select)
+    asked, sets_loss = recipe_of(recipe)
+    dataset = dataset_of(data, y, target, positive, ReadOptions(**reading), asked, valid, test)
+    config = Config(recipe=asked, sets_loss=sets_loss)
+    workspace = _workspace(config, dataset, select, ignore, extend_select)
     remarks: tuple[str, ...] = ()
     evidence = workspace.evidence(EVERYTHING if train else workspace.states)
     if train:
@@ -137,9 +139,11 @@ def fix(
     started = time.monotonic()
     require_training()
     options = ReadOptions(**reading)
-    dataset = dataset_of(data, y, target, positive, options, valid, test)
+    asked, sets_loss = recipe_of(recipe)
+    dataset = dataset_of(data, y, target, positive, options, asked, valid, test)
     settings = _settings(data, dataset, options, valid, test, out)
-    workspace = _workspace(dataset, recipe, settings, select, ignore, extend_select, out)
+    path = None if out is None else _settings_path(Path(out), settings)
+    workspace = _workspace(Config(path, settings, asked, sets_loss=sets_loss), dataset, select, ignore, extend_select)
     trials = Trials(
         _one_of("score", score, get_args(Score)),
         _seconds(budget),
@@ -186,23 +190,13 @@ def _applied(workspace: Workspace, report: Report) -> tuple[Report, Any]:
         raise InputError(f"{error.filename or workspace.out}: cannot be written ({error.strerror}).") from error
 
 
-def _workspace(
-    dataset: Dataset,
-    recipe: Given,
-    settings: DataSettings,
-    select: Names,
-    ignore: Names,
-    extend_select: Names,
-    out: str | PathLike[str] | None = None,
-) -> Workspace:
-    """Return what the commands work on, without any settings but those that the caller gives."""
-    asked, sets_loss = recipe_of(recipe)
+def _workspace(config: Config, dataset: Dataset, select: Names, ignore: Names, extend_select: Names) -> Workspace:
+    """Return what the commands work on, with the rules that the caller asks for."""
     registry = discover()
     selected = [(name, "select") for name in _names(select)] or [("ALL", "select")]
     selected += [(name, "extend_select") for name in _names(extend_select)]
     rules = registry.choose(selected, [(name, "ignore") for name in _names(ignore)])
-    path = None if out is None else _settings_path(Path(out), settings)
-    return Workspace(Config(path, settings, asked, sets_loss=sets_loss), dataset, registry, rules)
+    return Workspace(config, dataset, registry, rules)
 
 
 def _settings_path(out: Path, settings: DataSettings) -> Path:

@@ -26,7 +26,14 @@ from bindoctor.rows import rows_of
 
 
 def dataset_of(
-    data: Any, y: Any, target: str | int, positive: Any, options: ReadOptions, valid: Any = None, test: Any = None
+    data: Any,
+    y: Any,
+    target: str | int,
+    positive: Any,
+    options: ReadOptions,
+    recipe: Recipe,
+    valid: Any = None,
+    test: Any = None,
 ) -> Dataset:
     """Return a data set of a path, a table in memory or a ``Dataset``.
 
@@ -36,6 +43,7 @@ def dataset_of(
         target: the target column's name or 0-based position; with ``y``, the name that ``y`` gets.
         positive: the positive class of two.
         options: how a file is read.
+        recipe: says which columns a part may lack.
         valid: rows to validate on: a path or table with the columns of ``data``, or a pair of a table and its classes.
         test: rows to test on, in the same way.
 
@@ -57,7 +65,9 @@ def dataset_of(
         found = open_dataset(source, name or None, label_text(positive))
     if valid is None and test is None:
         return found
-    return replace(found, valid=_part(found, valid, "valid", options), test=_part(found, test, "test", options))
+    return replace(
+        found, valid=_part(found, recipe, valid, "valid", options), test=_part(found, recipe, test, "test", options)
+    )
 
 
 def labels_of(data: Any, y: Any, dataset: Dataset, classes: Sequence[str]) -> Mapping[str, Any]:
@@ -66,11 +76,13 @@ def labels_of(data: Any, y: Any, dataset: Dataset, classes: Sequence[str]) -> Ma
     Of a file, whole numbers are integers and other numbers floats where every class is one, as in ``bindoctor.read``.
     """
     given = y
-    if given is None and hasattr(data, "columns") and dataset.target in list(data.columns):
+    if given is None and dataset.target in [name for name in getattr(data, "columns", ()) if isinstance(name, str)]:
         given = data[dataset.target]
     if given is None:
         return dict(zip(classes, typed(pl.Series("", list(classes))).to_list(), strict=True))
-    return {label_text(value): value for value in np.asarray(given).ravel().tolist()}
+    for present in ("dropna", "drop_nulls"):
+        given = getattr(given, present)() if hasattr(given, present) else given
+    return {label_text(value): value for value in dict.fromkeys(np.asarray(given).ravel().tolist())}
 
 
 def label_text(value: Any) -> str:
@@ -223,19 +235,20 @@ def _joined(source: Source, y: Any, name: str) -> FrameSource:
         raise InputError("y: goes with a table in memory; of a file, name the column with target=.")
     if hasattr(y, "toarray"):
         raise InputError("y: is a sparse matrix; give one class a row, shape (n,).")
-    values = np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise InputError(f"y: is of shape {values.shape}; give one class a row, shape (n,).")
-    if len(values) != source.frame.height:
-        raise InputError(f"y: has {len(values)} classes, and the table {source.frame.height} rows; give one a row.")
-    column = _source(values[:, None], ReadOptions(), "y")
+    if not hasattr(y, "to_frame"):
+        y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.ndim != 1:
+            raise InputError(f"y: is of shape {y.shape}; give one class a row, shape (n,).")
+    if len(y) != source.frame.height:
+        raise InputError(f"y: has {len(y)} classes, and the table {source.frame.height} rows; give one a row.")
+    column = _source(y.to_frame() if hasattr(y, "to_frame") else y[:, None], ReadOptions(), "y")
     assert isinstance(column, FrameSource)
     return FrameSource(source.frame.with_columns(column.frame.to_series().alias(name)), source.name, source.remarks)
 
 
-def _part(dataset: Dataset, part: Any, name: str, options: ReadOptions) -> Source | None:
+def _part(dataset: Dataset, recipe: Recipe, part: Any, name: str, options: ReadOptions) -> Source | None:
     if part is None:
         return None
     from bindoctor.compare import no_features
@@ -246,4 +259,4 @@ def _part(dataset: Dataset, part: Any, name: str, options: ReadOptions) -> Sourc
         source = _source(part, options, name)
     if isinstance(source, FrameSource) and not source.content:
         source = replace(source, name=name)
-    return part_of(dataset.source, source, name, no_features(dataset, Recipe()))
+    return part_of(dataset.source, source, name, no_features(dataset, recipe))
