@@ -83,7 +83,8 @@ def check(
     config = Config(recipe=asked, sets_loss=sets_loss)
     workspace = _workspace(config, dataset, select, ignore, extend_select)
     remarks: tuple[str, ...] = ()
-    evidence = workspace.evidence(EVERYTHING if train else workspace.states)
+    # Rows are read as a complete scan tells, whatever the rules ask for.
+    evidence = workspace.evidence(EVERYTHING if train or predictions is not None else workspace.states)
     if train:
         if run is not None or predictions is not None:
             raise InputError("train: trains a run of its own; give neither run nor predictions.")
