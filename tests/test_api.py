@@ -302,12 +302,25 @@ def test_printing_reads_as_on_a_terminal_and_the_short_form_is_one_line(
 def test_importing_bindoctor_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys, bindoctor, polars as pl\n"
+        "from bindoctor import *\n"
         "report = bindoctor.check(pl.DataFrame({'x': range(60), 'y': [0, 1] * 30}), target='y')\n"
         "report._repr_html_(), str(report), report.findings_frame(), bindoctor.fix, bindoctor.Treatment\n"
         "print(sorted({'torch', 'sklearn', 'pandas', 'click', 'scipy', 'numba'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=os.environ)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_without_the_packages_that_train_it_is_said_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "import bindoctor, polars as pl\n"
+        "try: bindoctor.RecipeClassifier\n"
+        "except ImportError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "bindoctor.RecipeClassifier needs sklearn" in done.stdout, done.stderr
+    assert "pip install 'bindoctor[train]'" in done.stdout
 
 
 def test_the_code_in_the_readme_runs(small_loan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

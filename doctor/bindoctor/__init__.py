@@ -1,6 +1,7 @@
 """bindoctor: a linter and advisor for classifiers that retrains to verify its own advice."""
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bindoctor.version import VERSION
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from bindoctor import scores
     from bindoctor.api import check, fix
     from bindoctor.audit import Audit, Ignore, Known, Skipped
-    from bindoctor.classifier import RecipeClassifier
+    from bindoctor.classifier import RecipeClassifier as RecipeClassifier
     from bindoctor.column_profile import ColumnProfile, Distribution, Extremes, Level, LevelList, Moments
     from bindoctor.dataset import Dataset, Rows, Table
     from bindoctor.errors import InputError
@@ -56,6 +57,7 @@ HOMES = {
 }
 """Public names by the module they come from, which is imported when one of them is first used."""
 
+# What trains is not among them: importing all names must not import PyTorch.
 __all__ = [
     "Aim",
     "Audit",
@@ -90,7 +92,6 @@ __all__ = [
     "Predictions",
     "Profile",
     "Recipe",
-    "RecipeClassifier",
     "Report",
     "RowList",
     "Rows",
@@ -121,11 +122,18 @@ def __getattr__(name: str) -> object:
         return import_module("bindoctor.scores")
     for module, names in HOMES.items():
         if name in names.split():
-            found = getattr(import_module(f"bindoctor.{module}"), name)
+            found = getattr(_imported(module, name), name)
             globals()[name] = found
             return found
     raise AttributeError(f"module 'bindoctor' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "RecipeClassifier"})
+
+
+def _imported(module: str, name: str) -> ModuleType:
+    try:
+        return import_module(f"bindoctor.{module}")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"bindoctor.{name} needs {error.name}; run: pip install 'bindoctor[train]'") from error
