@@ -158,6 +158,7 @@ def test_parts_are_tables_paths_or_pairs(table: pl.DataFrame, tmp_path: Path) ->
         ({"predictions": np.zeros((60, 3))}, r"shape \(60, 3\), and there are 2 classes"),
         ({"predictions": "nowhere.csv"}, "nowhere.csv: cannot read the predictions"),
         ({"model": object()}, "object is no Inspection"),
+        ({"train": True, "run": {"loss": [0.5]}}, "give neither run nor predictions"),
         ({"select": "BD999"}, "BD999"),
         ({"delimiter": "ab"}, "delimiter"),
     ],

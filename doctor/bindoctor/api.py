@@ -78,6 +78,8 @@ def check(
     Raises:
         InputError: something that is given cannot be used.
     """
+    if train and (run is not None or predictions is not None):
+        raise InputError("train: trains a run of its own; give neither run nor predictions.")
     asked, sets_loss = recipe_of(recipe)
     dataset = dataset_of(data, y, target, positive, ReadOptions(**reading), asked, valid, test)
     config = Config(recipe=asked, sets_loss=sets_loss)
@@ -86,8 +88,6 @@ def check(
     # Rows are read as a complete scan tells, whatever the rules ask for.
     evidence = workspace.evidence(EVERYTHING if train or predictions is not None else workspace.states)
     if train:
-        if run is not None or predictions is not None:
-            raise InputError("train: trains a run of its own; give neither run nor predictions.")
         evidence, remarks = _trained(evidence)
     if run is not None:
         evidence = replace(evidence, history=history_from(run))

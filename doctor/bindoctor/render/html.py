@@ -153,7 +153,7 @@ def _treatment(treatment: "Treatment", written: Sequence[str]) -> str:
             for correction in treatment.corrections
         )
         parts.append(
-            f"<details><summary>{len(treatment.corrections)} corrections, kept whatever they do to the score</summary>"
+            f"<details><summary>{_count(treatment.corrections, 'correction')}, kept whatever they do to the score</summary>"
             f"<ul>{listed}</ul></details>"
         )
     if treatment.trials:
@@ -161,7 +161,7 @@ def _treatment(treatment: "Treatment", written: Sequence[str]) -> str:
     parts += [f'<p class="dim">{_text(note)}</p>' for note in treatment.notes]
     if written:
         listed = "".join(f"<li><code>{_text(path)}</code></li>" for path in written)
-        parts.append(f"<details><summary>{len(written)} files written</summary><ul>{listed}</ul></details>")
+        parts.append(f"<details><summary>{_count(written, 'file')} written</summary><ul>{listed}</ul></details>")
     return "".join(parts)
 
 
@@ -238,7 +238,7 @@ def _rest(report: Report) -> str:
             f"<li><b>{_text(one.finding.code)}</b> {_text(one.finding.message)} ({_text(one.reason)})</li>"
             for one in ignored
         )
-        parts.append(f"<details><summary>{len(ignored)} findings ignored</summary><ul>{listed}</ul></details>")
+        parts.append(f"<details><summary>{_count(ignored, 'finding')} ignored</summary><ul>{listed}</ul></details>")
     skipped: dict[str, list[str]] = {}
     for outcome in report.outcomes:
         if outcome.status == "skipped":
@@ -253,6 +253,10 @@ def _rest(report: Report) -> str:
         parts.append(f'<p class="dim">{passed} rules passed</p>')
     parts.append(f'<p class="dim">bindoctor {_text(report.version)}</p>')
     return "".join(parts)
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def _number(values: Mapping[str, float], name: str) -> str:
