@@ -153,7 +153,7 @@ def _treatment(treatment: "Treatment", written: Sequence[str]) -> str:
             for correction in treatment.corrections
         )
         parts.append(
-            f"<details><summary>{_count(treatment.corrections, 'correction')}, kept whatever they do to the score</summary>"
+            f"<details><summary>{_count(treatment.corrections, 'correction')}, kept whatever the score does</summary>"
             f"<ul>{listed}</ul></details>"
         )
     if treatment.trials:
