@@ -12,6 +12,9 @@ from bindoctor.examine import Accepted, Outcome, findings_of
 from bindoctor.findings import Finding, Fix, Severity
 
 if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
     from bindoctor.treatment import Treatment
 
 SCHEMA = 1
@@ -46,9 +49,12 @@ class DataSummary(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """Outcomes, the treatment where there was one, the files written, and the exit code that follows."""
+    """Outcomes, the treatment where there was one, the files written, and the exit code that follows.
+
+    Printed, it reads as on a terminal; in a notebook it shows as a page.
+    """
 
     version: str
     data: DataSummary
@@ -78,6 +84,39 @@ class Report:
             return 0
         limit = Severity(self.fail_on).rank
         return int(any(finding.severity and finding.severity.rank >= limit for finding in self.findings))
+
+    def findings_frame(self) -> "pl.DataFrame":
+        """Return a Polars data frame of the findings, one a row; ``render.frames`` says which columns it has."""
+        from bindoctor.render.frames import findings_frame
+
+        return findings_frame(self)
+
+    def trials_frame(self) -> "pl.DataFrame":
+        """Return a Polars data frame of the treatment's trials, one a row; without rows where there was none."""
+        from bindoctor.render.frames import trials_frame
+
+        return trials_frame(self)
+
+    def show(self, console: "Console | None" = None) -> None:
+        """Print the report on a console, standard output when not given."""
+        from bindoctor.render.text import print_report, standard_console
+
+        print_report(self, console or standard_console())
+
+    def __str__(self) -> str:
+        from bindoctor.render.text import report_text
+
+        return report_text(self)
+
+    def __repr__(self) -> str:
+        from bindoctor.render.text import summary_line
+
+        return f"<Report {summary_line(self)}>"
+
+    def _repr_html_(self) -> str:
+        from bindoctor.render.html import report_html
+
+        return report_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: plain values, no NaN or infinity (they become null)."""

@@ -1,8 +1,6 @@
 """Options and habits that commands share."""
 
 import functools
-import importlib.util
-import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +12,12 @@ from rich.console import Console
 
 from bindoctor.config import DataSettings
 from bindoctor.errors import InputError
+from bindoctor.extras import require_training
+from bindoctor.extras import training_is_installed as training_is_installed
 from bindoctor.files import write_beside
 from bindoctor.readers import ReadOptions
 from bindoctor.render.rows import rows_csv
-from bindoctor.render.text import print_report
+from bindoctor.render.text import print_report, report_text
 from bindoctor.report import Report
 from bindoctor.workspace import RuleChoice
 
@@ -100,7 +100,7 @@ def report_options(command: Command) -> Command:
         ),
         click.option("--rows-output", type=PATH, help="Write every row that findings are about there, as CSV."),
         click.option("--output-file", type=PATH, help="Write the report there instead of to standard output."),
-        click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+        click.option("--output-format", type=click.Choice(["text", "json", "html"]), default="text", show_default=True),
     ):
         command = option(command)
     return command
@@ -118,18 +118,24 @@ def emit(
     """Write the report as asked."""
     if rows_output is not None:
         write_beside(rows_output, rows_csv(report.findings))
-    if output_format == "json":
-        text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        if output_file is None:
-            click.echo(text, nl=False)
-        else:
-            write_beside(output_file, text)
-    elif output_file is None:
+    if output_format == "text" and output_file is None:
         print_report(report, console(sys.stdout, no_color=no_color), quiet=quiet)
+        return
+    text = _written(report, output_format, quiet=quiet)
+    if output_file is None:
+        click.echo(text, nl=False)
     else:
-        kept = io.StringIO()
-        print_report(report, Console(file=kept, width=120, no_color=True, highlight=False, markup=False), quiet=quiet)
-        write_beside(output_file, kept.getvalue())
+        write_beside(output_file, text)
+
+
+def _written(report: Report, output_format: str, *, quiet: bool) -> str:
+    if output_format == "json":
+        return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if output_format == "html":
+        from bindoctor.render.html import report_page
+
+        return report_page(report)
+    return report_text(report, quiet=quiet)
 
 
 def check_output(output_file: Path | None, *inputs: Path | None) -> None:
@@ -170,22 +176,10 @@ def prepare_training() -> None:
     Raises:
         InputError: a package of the extra is missing; says what to install.
     """
-    missing = _missing_for_training()
-    if missing:
-        raise InputError(f"this trains a model and needs {', '.join(missing)}; run: pip install 'bindoctor[train]'")
+    require_training()
     import torch
 
     torch.set_num_threads(1)
-
-
-def training_is_installed() -> bool:
-    """Tell whether ``prepare_training`` would find what it needs."""
-    return not _missing_for_training()
-
-
-def _missing_for_training() -> list[str]:
-    needed = ("torch", "numba", "sklearn", "imblearn", "safetensors", "skops")
-    return [name for name in needed if not importlib.util.find_spec(name)]
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> Names:

@@ -1,7 +1,7 @@
 """Tells whether the first row of a table names the columns, and gives every column a name of its own."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -90,3 +90,12 @@ def _outside(cell: str, column: Sequence[str]) -> bool:
         return False
     numbers = [float(text.replace(",", ".")) for text in column if kind_of(text) == "number"]
     return not min(numbers) <= float(cell.replace(",", ".")) <= max(numbers)
+
+
+def free_name(taken: Collection[str], wanted: str) -> str:
+    """Return a name for one more column: the wanted one, or with a number behind it where that is taken."""
+    number, name = 1, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name

@@ -26,10 +26,11 @@ def read(data: Any, **options: Any) -> pl.DataFrame:
     from bindoctor.readers import open_source
 
     frame = pl.concat(open_source(data, **options).batches())
-    return pl.DataFrame([_typed(column) for column in frame])
+    return pl.DataFrame([typed(column) for column in frame])
 
 
-def _typed(column: pl.Series) -> pl.Series:
+def typed(column: pl.Series) -> pl.Series:
+    """Return a column of texts with the type that its cells allow, as ``read`` does."""
     texts = column.str.strip_chars()
     blank = texts.str.len_bytes() == 0
     written = column.set(blank.fill_null(False), None)

@@ -1,5 +1,6 @@
 """The report on a terminal."""
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -80,6 +81,25 @@ def count_by_severity(findings: Iterable[Finding]) -> str:
         for severity in Severity
         if by_severity[severity]
     )
+
+
+def standard_console() -> Console:
+    """Return a console on standard output without rich's guessing at numbers and markup in what it prints."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def report_text(report: Report, *, quiet: bool = False) -> str:
+    """Return what ``print_report`` prints, as plain text of 120 columns."""
+    kept = io.StringIO()
+    console = Console(file=kept, width=120, no_color=True, highlight=False, markup=False, force_jupyter=False)
+    print_report(report, console, quiet=quiet)
+    return kept.getvalue()
+
+
+def summary_line(report: Report) -> str:
+    """Say in a line what the report is about and how many findings it has."""
+    found = count_by_severity(report.findings) or "no findings"
+    return f"{printable(report.data.path)}: {report.data.rows} rows, target {printable(report.data.target)!r}; {found}"
 
 
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
