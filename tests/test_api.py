@@ -157,7 +157,7 @@ def test_parts_are_tables_paths_or_pairs(table: pl.DataFrame, tmp_path: Path) ->
         ({"predictions": [0.5] * 6}, "predictions: are of 6 rows"),
         ({"predictions": np.zeros((60, 3))}, r"shape \(60, 3\), and there are 2 classes"),
         ({"predictions": "nowhere.csv"}, "nowhere.csv: cannot read the predictions"),
-        ({"model": object()}, "object is no Inspection"),
+        ({"model": 3.5}, "float is no Inspection"),
         ({"train": True, "run": {"loss": [0.5]}}, "give neither run nor predictions"),
         ({"select": "BD999"}, "BD999"),
         ({"delimiter": "ab"}, "delimiter"),
