@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bindoctor import Epoch, History, InputError
-from bindoctor.history import read_history
+from bindoctor.logs import read_history
 
 
 def written(path: Path, text: str) -> Path:

@@ -11,7 +11,7 @@ import msgspec
 
 from bindoctor.cli.options import PATH, prepare_training, training_is_installed
 from bindoctor.evidence import Evidence
-from bindoctor.history import read_history
+from bindoctor.logs import read_history
 from bindoctor.outputs import RUN_FILE, read_run
 from bindoctor.predictions import read_predictions
 from bindoctor.profile import EVERYTHING
