@@ -73,6 +73,11 @@ class History(msgspec.Struct, frozen=True):
         """Return one column as float64 of shape (epochs,), NaN where nothing was logged."""
         return np.array([np.nan if (v := getattr(e, name)) is None else v for e in self.epochs], dtype=np.float64)
 
+    @property
+    def last_run(self) -> int:
+        """Return the run of ``series`` that ``epochs`` are of."""
+        return max((series.run for series in self.series if series.metric == "loss"), default=self.runs - 1)
+
     @classmethod
     def mean(cls, runs: Sequence["History"]) -> "History":
         """Average runs of the same recipe epoch by epoch, over the epochs that every run reached."""

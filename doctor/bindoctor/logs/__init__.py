@@ -1,5 +1,6 @@
 """Reads the log of a training run, whatever wrote it, into one normalised history."""
 
-from bindoctor.logs.files import files_of, read_history
+from bindoctor.logs.files import read_history, read_log
+from bindoctor.logs.names import METRIC_NAMES as METRICS
 
-__all__ = ["files_of", "read_history"]
+__all__ = ["METRICS", "read_history", "read_log"]

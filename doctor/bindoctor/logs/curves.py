@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from bindoctor.errors import InputError
 from bindoctor.history import History, Series
-from bindoctor.logs.epochs import Points, epochs_of
+from bindoctor.logs.epochs import Floats, Points, epochs_of, timed
 from bindoctor.logs.names import Meaning, Part, is_bookkeeping, meaning, plain
 from bindoctor.logs.recorder import Recorder, Track
 
@@ -59,8 +58,7 @@ def history_of(
     """
     columns = _columns(recorder)
     if not any(column.metric in ("loss", *RATES) for column in columns):
-        listed = ", ".join(list(recorder.tracks)[:12]) or "nothing"
-        raise InputError(f"{path}: no loss column among {listed}; name one 'train_loss' or 'val_loss'.")
+        raise no_losses(path, recorder.tracks)
     said = [*remarks, *recorder.remarks]
     columns = [_as_share(column, said) for column in columns]
     run = _last_run(columns)
@@ -70,20 +68,27 @@ def history_of(
         if column.metric in ("loss", *SCORES, *UNPARTED) and len((points := _points(column, run)).values)
     }
     score = _score(main)
-    made = epochs_of(main, score, _clock(recorder, run), best_step)
+    clocks = [_clock(recorder, each) for each in range(recorder.runs)]
+    made = epochs_of(main, score, clocks[run], best_step)
     if recorder.runs > 1:
         said.append(f"the log holds {recorder.runs} runs; the last one is judged")
     return History(
         made.epochs,
         made.first_loss,
         made.best_epoch,
-        tuple(series for column in columns for series in _series(column)),
+        tuple(series for column in columns for series in _series(column, clocks)),
         recorder.runs,
         source,
         tuple(dict.fromkeys((*said, *made.remarks))),
         _scale(recorder, columns) if entropy_scale is None else entropy_scale,
         score or "accuracy",
     )
+
+
+def no_losses(path: object, names: Iterable[str]) -> InputError:
+    """Return the error that nothing among these names is a loss or a score."""
+    listed = ", ".join(name[:40] for name in [*names][:12]) or "nothing"
+    return InputError(f"{path}: no loss column among {listed}; name one 'train_loss' or 'val_loss'.")
 
 
 def _columns(recorder: Recorder) -> list[Column]:
@@ -176,11 +181,11 @@ def _points(column: Column, run: int) -> Points:
     )
 
 
-def _series(column: Column) -> Iterable[Series]:
+def _series(column: Column, clocks: Sequence[Floats]) -> Iterable[Series]:
     track = column.track
     runs = np.asarray(track.runs)
     for run in np.unique(runs).tolist():
-        points = _points(column, run)
+        points = timed(_points(column, run), clocks[run])
         yield Series(
             column.part,
             column.metric,
@@ -191,9 +196,9 @@ def _series(column: Column) -> Iterable[Series]:
         )
 
 
-def _clock(recorder: Recorder, run: int) -> npt.NDArray[np.float64]:
+def _clock(recorder: Recorder, run: int) -> Floats:
     """Return what says which step belongs to which epoch, shape (n, 2), by step: the log's other points and "epoch"."""
-    pairs: list[npt.NDArray[np.float64]] = []
+    pairs: list[Floats] = []
     for name, track in recorder.tracks.items():
         last = np.asarray(track.runs) == run
         epochs = track.values if plain(name).removeprefix("train-") == "epoch" else track.epochs
@@ -227,4 +232,3 @@ def _scale(recorder: Recorder, columns: Sequence[Column]) -> bool | None:
         if not np.allclose(np.asarray(beside.values), np.asarray(column.track.values), rtol=0.01, atol=1e-3):
             return None
     return True if losses else None
-

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bindoctor.errors import InputError
 from bindoctor.history import COLUMNS, History
-from bindoctor.logs.curves import history_of
+from bindoctor.logs.curves import history_of, no_losses
 from bindoctor.logs.names import meaning, plain
 from bindoctor.logs.recorder import Recorder
 from bindoctor.logs.rows import NOT_LOGGED, RowReader, number_in
@@ -42,6 +42,8 @@ def read_delimited(path: Path, text: TextIO) -> History:
         columns = _named(next(records, ([], True))[0])
         if not columns:
             raise InputError(f"{path}: the training history is empty.")
+        if not any(meaning(name).metric for name in columns) and "value" not in map(plain, columns):
+            raise no_losses(path, columns)
         for record in records:
             if pending is not None:
                 number += 1

@@ -59,7 +59,7 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         best_step: the step whose weights were kept, or NaN.
     """
     remarks: list[str] = []
-    main = {key: _timed(points, clock) for key, points in main.items()}
+    main = {key: timed(points, clock) for key, points in main.items()}
     valid: Part = "valid"
     if not any((valid, metric) in main for metric in ("loss", score)):
         served = main.get(("test", "loss"), main.get(("test", score)))
@@ -92,9 +92,7 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         averaged = name in ("train_loss", "train_score", "gradient_norm")
         for at, value in _summed(points.values, places[name], len(rows), averaged=averaged):
             rows[at][name] = value
-    return Course(
-        tuple(Epoch(**row) for row in rows), first_loss, _best(grid, found, best_step), tuple(remarks)
-    )
+    return Course(tuple(Epoch(**row) for row in rows), first_loss, _best(grid, found, best_step), tuple(remarks))
 
 
 class Grid(msgspec.Struct, frozen=True):
@@ -109,7 +107,7 @@ class Grid(msgspec.Struct, frozen=True):
         return points.epochs if self.by_epoch else points.steps
 
 
-def _timed(points: Points, clock: Floats) -> Points:
+def timed(points: Points, clock: Floats) -> Points:
     """Add epochs to points that have steps only, where other points of the log tell."""
     missing = ~np.isfinite(points.epochs)
     if not missing.any() or not len(clock) or not np.isfinite(points.steps[missing]).all():
@@ -212,12 +210,10 @@ def _without_tests(every: Floats, train: Points | None, valid: Points | None, re
     if not np.isfinite(before).all() or (valid.steps[after] > before.max() + 1).any():
         return every
     remarks.append(f"the validation after the last step (epoch {late[0]:g}) is a check of the end, not an epoch's")
-    return every[every <= last]
+    return np.asarray(every[every <= last])
 
 
-def _summed(
-    values: Floats, places: npt.NDArray[np.int64], rows: int, *, averaged: bool
-) -> list[tuple[int, float]]:
+def _summed(values: Floats, places: npt.NDArray[np.int64], rows: int, *, averaged: bool) -> list[tuple[int, float]]:
     """Return each row's mean or last value, by row; what lies beyond the rows is left out."""
     inside = places < rows
     values, places = values[inside], places[inside]

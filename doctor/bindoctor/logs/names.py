@@ -10,9 +10,9 @@ import msgspec
 Part = Literal["train", "valid", "test", ""]
 
 PARTS: Mapping[str, Part] = {
-    **dict.fromkeys(("train", "training", "tr", "trn", "learn"), "train"),  # type: ignore[dict-item]
-    **dict.fromkeys(("val", "valid", "validation", "validate", "eval", "evaluation", "dev"), "valid"),  # type: ignore[dict-item]
-    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),  # type: ignore[dict-item]
+    **dict.fromkeys(("train", "training", "tr", "trn", "learn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "eval", "evaluation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
 }
 
 EPOCH_NAMES = {"epoch", "epochs", "current-epoch", "epoch-num", "epoch-number", "epoch-id", "ep"}
@@ -56,6 +56,8 @@ METRICS: Mapping[str, str] = {
     for name in names.split()
 }
 """Canonical metrics by the words that are left of a name without part, grain and numbers."""
+
+METRIC_NAMES = frozenset(METRICS.values())
 
 ENTROPIES = {
     *("ce", "xent", "bce", "cross-entropy", "crossentropy", "cross-entropy-loss", "crossentropy-loss", "bce-loss"),

@@ -169,9 +169,7 @@ def _number(path: Path, name: str, place: int, raw: Any) -> float | None:
         return number_in(raw)
     except ValueError:
         if isinstance(raw, str) and meaning(name).metric:
-            raise InputError(
-                f"{path}: record {place + 1}, column {name!r}: {raw[:40]!r} is not a number."
-            ) from None
+            raise InputError(f"{path}: record {place + 1}, column {name!r}: {raw[:40]!r} is not a number.") from None
         return None
 
 

@@ -116,7 +116,8 @@ class RowReader:
 
 def plan_of(names: tuple[str, ...]) -> Plan:
     """Find out what the fields of a record are for."""
-    words = {name: plain(name) for name in names}
+    # Hugging Face reports "train/epoch" and "train/global_step" to trackers.
+    words = {name: plain(name).removeprefix("train-") for name in names}
 
     def first(known: set[str]) -> str:
         return next((name for name, word in words.items() if word in known), "")

@@ -64,5 +64,3 @@ def first_lines(text: TextIO, count: int) -> list[str]:
             lines.append(line.strip())
     text.seek(0)
     return lines
-
-
