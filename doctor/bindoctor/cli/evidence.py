@@ -63,8 +63,8 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             "--run",
             "run_path",
             type=PATH,
-            help="A training run to lint, file or folder: of Lightning, Keras, Hugging Face, TensorBoard, MLflow, Weights & "
-            "Biases, skorch, fastai, XGBoost, LightGBM or Ultralytics, or any table with losses.",
+            help="A training run to lint, file or folder: of Lightning, Keras, Hugging Face, TensorBoard, MLflow, "
+            "Weights & Biases, skorch, fastai, XGBoost, LightGBM or Ultralytics, or any table with losses.",
         ),
     ):
         collected = option(collected)

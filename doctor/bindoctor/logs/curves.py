@@ -136,7 +136,7 @@ def _part(found: Meaning, every: Iterable[Meaning]) -> Part:
 
 
 def _fall_back(
-    meanings: Mapping[str, Meaning], parts: Mapping[str, Part], chosen: dict[tuple[Part, str], list[str]]
+    meanings: Mapping[str, Meaning], parts: dict[str, Part], chosen: dict[tuple[Part, str], list[str]]
 ) -> None:
     """Where no part has a loss by one of the usual names, take the only one whose name ends in "loss"."""
     if any(metric == "loss" for _, metric in chosen):
@@ -148,7 +148,8 @@ def _fall_back(
             if parts[name] == part and not found.metric and found.words.split("-")[-1] in ("loss", "losses")
         ]
         if len(losses) == 1:
-            chosen["train" if part == "" else part, "loss"] = losses
+            parts[losses[0]] = part or "train"
+            chosen[part or "train", "loss"] = losses
 
 
 def _as_share(column: Column, said: list[str]) -> Column:

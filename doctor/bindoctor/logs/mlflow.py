@@ -79,6 +79,8 @@ def read_database(path: Path) -> History:
                 )
     except sqlite3.Error as error:
         raise InputError(f"{path}: the database cannot be read ({error}).") from None
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{path}: a metric of the newest run is no number.") from None
     recorder = Recorder()

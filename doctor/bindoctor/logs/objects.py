@@ -127,7 +127,8 @@ def _of_lists(path: Path, lists: Lists) -> History:
         recorder.remarks.append(f"the log is cut off within {cut[-1]!r}, after record {len(lists[cut[-1]])}")
     named = _with_parts(lists, recorder)
     known = {name: values for name, values in named.items() if meaning(name).metric or plain(name) in EPOCH_NAMES}
-    longest = max((len(values) for values in known.values()), default=0)
+    known = known or named
+    longest = max(map(len, known.values()))
     epochs = next((values for name, values in lists.items() if plain(name) in EPOCH_NAMES), None)
     steps = next((values for name, values in lists.items() if plain(name) in STEP_NAMES), None)
     for name, values in named.items():
