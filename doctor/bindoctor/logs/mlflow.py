@@ -12,7 +12,10 @@ from bindoctor.history import History
 from bindoctor.logs.curves import history_of
 from bindoctor.logs.recorder import NAN, Recorder
 
-LINE = re.compile(r"\d{9,16} [-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|nan|inf|infinity)(?: -?\d+)?(?: .*)?", re.IGNORECASE)
+LINE = re.compile(
+    r"(\d{9,16}) ([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf|infinity))(?: (-?\d{1,15}))?(?: .*)?",
+    re.IGNORECASE | re.ASCII,
+)
 SQLITE = b"SQLite format 3\0"
 Point = tuple[int, float, int]
 
@@ -36,9 +39,9 @@ def read_metric_files(path: Path, files: Iterable[tuple[str, Path]], remarks: It
             raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from None
         points: list[Point] = []
         for number, line in enumerate(lines, start=1):
-            if is_metric(line):
-                time, value, *step = line.split()[:3]
-                points.append((int(time), float(value), int(step[0]) if step else 0))
+            found = LINE.fullmatch(line.strip())
+            if found:
+                points.append((int(found[1]), float(found[2]), int(found[3] or 0)))
             elif number == len(lines):
                 recorder.remarks.append(f"{file.name}: the last record ({number}) is cut off and left out")
             elif line.strip():

@@ -12,7 +12,7 @@ from bindoctor.logs.curves import history_of
 from bindoctor.logs.huggingface import read_trainer_state
 from bindoctor.logs.names import EPOCH_NAMES, STEP_NAMES, meaning, part_in, plain
 from bindoctor.logs.recorder import NAN, Recorder
-from bindoctor.logs.rows import RowReader, number_in
+from bindoctor.logs.rows import MAX_POSITION, RowReader, number_in
 from bindoctor.logs.salvage import CutList, CutObject, loads
 from bindoctor.logs.texts import whole
 
@@ -127,8 +127,7 @@ def _of_lists(path: Path, lists: Lists) -> History:
         recorder.remarks.append(f"the log is cut off within {cut[-1]!r}, after record {len(lists[cut[-1]])}")
     named = _with_parts(lists, recorder)
     known = {name: values for name, values in named.items() if meaning(name).metric or plain(name) in EPOCH_NAMES}
-    known = known or named
-    longest = max(map(len, known.values()))
+    longest = max(map(len, (known or named).values()), default=0)
     epochs = next((values for name, values in lists.items() if plain(name) in EPOCH_NAMES), None)
     steps = next((values for name, values in lists.items() if plain(name) in STEP_NAMES), None)
     for name, values in named.items():
@@ -154,7 +153,7 @@ def _of_lists(path: Path, lists: Lists) -> History:
 
 def _spread(points: int, longest: int) -> int:
     """Return how many points of the longest curve there are to one of this."""
-    return longest // points if points and longest % points == 0 else 1
+    return max(longest // points, 1) if points and longest % points == 0 else 1
 
 
 def _at(places: Sequence[Any] | None, at: int) -> float:
@@ -162,7 +161,7 @@ def _at(places: Sequence[Any] | None, at: int) -> float:
         found = number_in(places[at]) if places is not None and at < len(places) else None
     except ValueError:
         found = None
-    return found if found is not None and math.isfinite(found) else NAN
+    return found if found is not None and math.isfinite(found) and abs(found) < MAX_POSITION else NAN
 
 
 def _number(path: Path, name: str, place: int, raw: Any) -> float | None:

@@ -24,6 +24,8 @@ NOT_LOGGED = {"", "na", "n/a", "none", "null", "-", "<na>", "nil"}
 TENSOR = re.compile(r"(?:tensor|array|np\.float\d*|float\d*)\(\s*([^,()\s]+)[^()]*\)")
 PERCENT = re.compile(r"(.+?)\s*%")
 MAX_DEPTH = 5
+MAX_POSITION = 1e15
+"""Steps and epochs from here on are none."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ class RowReader:
             value = number_in(raw)
         except ValueError:
             return NAN
-        return value if value is not None and math.isfinite(value) and abs(value) < 1e15 else NAN
+        return value if value is not None and math.isfinite(value) and abs(value) < MAX_POSITION else NAN
 
 
 def plan_of(names: tuple[str, ...]) -> Plan:

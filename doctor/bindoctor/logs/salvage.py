@@ -6,6 +6,7 @@ from typing import Any
 
 SPACE = re.compile(r"[ \t\r\n]*")
 UNFINISHED = re.compile(r'"(?:[^"\\]|\\.)*\\?|[-+\w.]*', re.DOTALL)
+DIGITS = re.compile(r"[-+.\deE]*")
 MAX_DEPTH = 64
 DECODER = json.JSONDecoder()
 
@@ -58,7 +59,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
         raise ValueError("nested too deep") from None
     else:
         # A number that nothing follows may have lost its last digits.
-        if end == len(text) and text[at] not in '[{"':
+        if text[at] not in '[{"' and DIGITS.fullmatch(text, end):
             raise CutOffError(None)
         return value, end
     if depth >= MAX_DEPTH:
