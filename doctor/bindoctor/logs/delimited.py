@@ -137,7 +137,7 @@ def _take(
         record.pop()
     if len(record) > len(columns):
         raise InputError(f"{path}: record {number} has more fields than the header.")
-    reader.add({name: field for name, field in zip(columns, record, strict=False) if name}, number)
+    reader.add_flat({name: field for name, field in zip(columns, record, strict=False) if name}, number)
     return columns, len(record) < len(columns)
 
 

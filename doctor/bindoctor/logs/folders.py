@@ -105,12 +105,16 @@ def _trainer_states(folder: Path, files: Sequence[Path]) -> list[Log]:
 def events_of(file: Path) -> tuple[Path, str]:
     """Return the folder of the run that an event file belongs to, and the part that its own folder names.
 
-    Keras writes to ``train`` and ``validation``, ``add_scalars`` of PyTorch to ``Loss_train`` and the like.
+    Keras writes to ``train`` and ``validation``, ``add_scalars`` of PyTorch to ``Loss_train``, that of tensorboardX to
+    ``Loss/train``.
     """
-    name = file.parent.name
-    if part_in(name) or (meaning(name).part and meaning(name).metric):
-        return file.parent.parent, part_in(name) or meaning(name).part
-    return file.parent, ""
+    folder = file.parent
+    part = part_in(folder.name)
+    if part and meaning(folder.parent.name).metric:
+        return folder.parent.parent, part
+    if part or (meaning(folder.name).part and meaning(folder.name).metric):
+        return folder.parent, part or meaning(folder.name).part
+    return folder, ""
 
 
 def _event_files(folder: Path, files: Sequence[Path]) -> list[Log]:

@@ -22,6 +22,7 @@ from bindoctor.logs.recorder import NAN, Recorder
 
 NOT_LOGGED = {"", "na", "n/a", "none", "null", "-", "<na>", "nil"}
 TENSOR = re.compile(r"(?:tensor|array|np\.float\d*|float\d*)\(\s*([^,()\s]+)[^()]*\)")
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 PERCENT = re.compile(r"(.+?)\s*%")
 MAX_DEPTH = 5
 MAX_POSITION = 1e15
@@ -70,7 +71,14 @@ class RowReader:
         Raises:
             InputError: a field that must be a number is none.
         """
-        flat = dict(flattened(record))
+        self.add_flat(dict(flattened(record)), number, strict=strict)
+
+    def add_flat(self, flat: Mapping[str, Any], number: int, *, strict: bool = True) -> None:
+        """Add a record of plain fields, as ``add`` does.
+
+        Raises:
+            InputError: a field that must be a number is none.
+        """
         names = tuple(flat)
         plan = self._plans.get(names)
         if plan is None:
@@ -153,7 +161,9 @@ def number_in(value: object) -> float | None:
     Raises:
         ValueError: it is a text that is no number, or no plain value.
     """
-    if value is None or isinstance(value, bool):
+    if not value and (value is None or value == ""):
+        return None
+    if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         try:
@@ -162,13 +172,20 @@ def number_in(value: object) -> float | None:
             return math.inf if value > 0 else -math.inf
     if not isinstance(value, str):
         raise ValueError("no plain value")
-    text = value.strip()
+    try:
+        return float(value)
+    except ValueError:
+        return _written_otherwise(value.strip())
+
+
+def _written_otherwise(text: str) -> float | None:
+    """Return a number that is written as a tensor, a percentage, or with a decimal comma."""
     if text.lower() in NOT_LOGGED:
         return None
     found = TENSOR.fullmatch(text)
     if found:
-        text = found[1]
+        return float(found[1])
     percent = PERCENT.fullmatch(text)
     if percent:
         return float(percent[1]) / 100
-    return float(text.replace(",", ".")) if re.fullmatch(r"[-+]?\d+,\d+", text) else float(text)
+    return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)

@@ -18,14 +18,19 @@ def fields_of(message: bytes) -> Iterator[Field]:
     """
     at, end = 0, len(message)
     while at < end:
-        key, at = _varint(message, at)
+        key = message[at]
+        # Nearly all keys and sizes are of one byte.
+        if key < 0x80:
+            at += 1
+        else:
+            key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
         if kind == VARINT:
             value, at = _varint(message, at)
             yield number, kind, value
             continue
         if kind == BYTES:
-            size, at = _varint(message, at)
+            size, at = (message[at], at + 1) if at < end and message[at] < 0x80 else _varint(message, at)
         elif kind in (FIXED32, FIXED64):
             size = 4 if kind == FIXED32 else 8
         else:
