@@ -25,7 +25,7 @@ from log_files import (
 )
 
 from bindoctor import History, InputError, Series
-from bindoctor.logs import read_history
+from bindoctor.logs import METRICS, read_history
 
 Write = Callable[[str | bytes | object], Path]
 
@@ -520,6 +520,70 @@ def test_folds_in_one_table_are_runs(write: Write) -> None:
     rows = [f"{fold},{i},{value}" for fold, values in enumerate((FALLING, TURNING)) for i, value in enumerate(values)]
     history = read_history(write(lines("fold,epoch,loss", *rows)))
     assert (history.runs, curve(history, "train_loss")) == (2, TURNING)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"fold_0": {"loss": FALLING}, "fold_1": {"loss": TURNING}},
+        {"train_loss": [FALLING, TURNING]},
+        [{"loss": FALLING}, {"loss": TURNING}],
+    ],
+    ids=["by name", "lists of lists", "list"],
+)
+def test_folds_in_one_document_are_runs(write: Write, document: object) -> None:
+    history = read_history(write(document))
+    assert (history.runs, curve(history, "train_loss")) == (2, TURNING)
+    assert series(history, "train", "loss", run=0).values == tuple(FALLING)
+
+
+def test_a_table_of_results_is_no_curve(write: Write) -> None:
+    history = read_history(
+        write(lines("Activation,Accuracy,train_acc", "tanh,0.8,0.9", "relu,0.5,0.6"))
+    )
+    assert history.epochs == ()
+    assert "scores without losses, epochs or steps are no curve" in history.remarks
+    of_models = read_history(write(lines("model,train_loss,val_loss", "lr,0.6,0.6", "mlp,0.1,0.7", "rf,0.2,0.4")))
+    assert (of_models.runs, len(of_models.epochs)) == (3, 1)
+
+
+def test_the_log_history_of_hugging_face_is_known_by_itself(write: Write) -> None:
+    history = read_history(write(trainer_state()["log_history"]))
+    assert history.source == "Hugging Face Trainer"
+    assert numbers(history) == [1, 2, 3]
+
+
+def test_a_scalar_exported_from_tensorboard_is_named_as_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "run-train-tag-epoch_loss.csv"
+    path.write_text(lines("Wall time,Step,Value", *(f"{1.7e9 + i},{i},{value}" for i, value in enumerate(FALLING))))
+    assert curve(read_history(path), "train_loss") == FALLING
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "metric"),
+    [
+        ("val_MulticlassF1Score", "valid", "f1"),
+        ("train/BinaryAccuracy", "train", "accuracy"),
+        ("valid_BinaryAUROC", "valid", "roc-auc"),
+        ("eval_roc_auc", "valid", "roc-auc"),
+        ("Prec@1/val", "valid", "accuracy"),
+        ("val_auc_2", "valid", "roc-auc"),
+        ("val_dense_1_accuracy", "valid", "dense-accuracy"),
+        ("grad_2.0_norm_total", "", "gradient-norm"),
+        ("lr-AdamW/pg1", "", "learning-rate"),
+        ("val_macro_f1", "valid", "macro-f1"),
+    ],
+)
+def test_names_of_many_libraries_are_understood(write: Write, name: str, part: str, metric: str) -> None:
+    history = read_history(write({"loss": FALLING, name: RISING}))
+    found = next(s for s in history.series if s.values == tuple(RISING))
+    assert (found.part, found.metric) in ((part, metric), (part, name))
+    assert found.metric == metric or metric not in METRICS
+
+
+def test_learning_rates_of_steps_beside_losses_of_epochs_are_put_together(write: Write) -> None:
+    history = read_history(write({"loss": [0.7, 0.6, 0.5], "lr": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}))
+    assert curve(history, "learning_rate") == [0.2, 0.4, 0.6]
 
 
 def test_a_validation_every_other_epoch_is_put_there(write: Write) -> None:

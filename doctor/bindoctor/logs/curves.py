@@ -9,7 +9,7 @@ import numpy as np
 from bindoctor.errors import InputError
 from bindoctor.history import History, Series
 from bindoctor.logs.epochs import Floats, Points, epochs_of, timed
-from bindoctor.logs.names import Meaning, Part, is_bookkeeping, meaning, plain
+from bindoctor.logs.names import UNPARTED, Meaning, Part, is_bookkeeping, meaning, plain
 from bindoctor.logs.recorder import Recorder, Track
 
 SCORES = (
@@ -19,7 +19,6 @@ SCORES = (
 """What serves as an epoch's score, best first."""
 
 RATES = (*SCORES, "error")
-UNPARTED = ("learning-rate", "gradient-norm")
 MAX_SHARE = 1.5
 """A rate beyond it is a percentage."""
 
@@ -62,9 +61,14 @@ def history_of(
     said = [*remarks, *recorder.remarks]
     columns = [_as_share(column, said) for column in columns]
     run = _last_run(columns)
+    shown = columns
+    if recorder.unnumbered and not any(column.metric == "loss" for column in columns):
+        # A table of results, of which each record may be a model of its own.
+        said.append("scores without losses, epochs or steps are no curve")
+        shown = []
     main = {
         (column.part, column.metric): points
-        for column in columns
+        for column in shown
         if column.metric in ("loss", *SCORES, *UNPARTED) and len((points := _points(column, run)).values)
     }
     score = _score(main)

@@ -15,13 +15,32 @@ PARTS: Mapping[str, Part] = {
     **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
 }
 
-EPOCH_NAMES = {"epoch", "epochs", "current-epoch", "epoch-num", "epoch-number", "epoch-id", "ep"}
+EPOCH_NAMES = {
+    "epoch",
+    "epochs",
+    "current-epoch",
+    "epoch-num",
+    "epoch-number",
+    "epoch-id",
+    "epoch-idx",
+    "n-epoch",
+    "ep",
+}
 STEP_NAMES = {
     *("step", "steps", "global-step", "trainer-global-step", "iter", "iters", "iteration", "iterations", "update"),
     *("num-updates", "round", "boosting-round", "batch", "batch-idx", "n-iter", "iter-num"),
 }
-RUN_NAMES = {"fold", "run", "run-id", "trial", "cv-fold", "seed", "repeat"}
+RUN_NAMES = {
+    *("fold", "run", "run-id", "run-name", "trial", "cv-fold", "seed", "repeat"),
+    *("model", "model-name", "classifier", "algorithm", "experiment"),
+}
 PART_NAMES = {"phase", "part", "split", "mode", "stage", "subset", "set", "dataset", "partition"}
+
+UNPARTED = ("learning-rate", "gradient-norm")
+"""Metrics that are of no rows."""
+
+TASKS = {"binary", "multiclass", "multilabel", "multi", "categorical", "sparse"}
+"""What names of metrics begin with that say no more than the loss does."""
 
 GRAINS = {
     **dict.fromkeys(("epoch", "avg", "mean", "average", "total"), "epoch"),
@@ -134,6 +153,9 @@ def meaning(name: str) -> Meaning:
     if short and words not in METRICS:
         # "auc_2" and "dense_1_accuracy" are names that a library made distinct.
         words = short if short in METRICS or short.rstrip("0123456789") not in METRICS else short.rstrip("0123456789")
+    if words not in METRICS and short.partition("-")[0] in TASKS:
+        shorter = "-".join(word for word in short.split("-") if word not in TASKS)
+        words = shorter if shorter in METRICS else words
     metric = METRICS.get(words, "")
     if not metric and rest and rest[0] in ("lr", "learning"):
         metric = "learning-rate"

@@ -2,25 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from bindoctor.errors import InputError
 from bindoctor.history import History
+from bindoctor.logs.columns import lists_in, number_of, position, read_columns
 from bindoctor.logs.curves import history_of
 from bindoctor.logs.huggingface import read_trainer_state
-from bindoctor.logs.names import EPOCH_NAMES, STEP_NAMES, meaning, part_in, plain
-from bindoctor.logs.recorder import NAN, Recorder
-from bindoctor.logs.rows import MAX_POSITION, RowReader, number_in
-from bindoctor.logs.salvage import CutList, CutObject, loads
+from bindoctor.logs.names import meaning
+from bindoctor.logs.recorder import Recorder
+from bindoctor.logs.rows import RowReader
+from bindoctor.logs.salvage import CutObject, loads
 from bindoctor.logs.texts import whole
 
 MAX_DEPTH = 6
-MAX_SPACED = 10
-"""A curve of so many times fewer points is a validation at every so many epochs; beyond, one at each epoch's end."""
-
-Lists = Mapping[str, Sequence[Any]]
+HUGGING_FACE = {"total_flos", "eval_runtime", "train_runtime"}
+"""What the trainer alone writes."""
 
 
 def read_json(path: Path, text: TextIO) -> History:
@@ -38,13 +37,17 @@ def read_json(path: Path, text: TextIO) -> History:
         return read_trainer_state(path, loaded)
     records = records_in(loaded)
     if records is not None:
+        if any(isinstance(record, dict) and HUGGING_FACE & record.keys() for record in records):
+            return read_trainer_state(path, {"log_history": records})
+        if all(isinstance(record, dict) and _is_lists(record) for record in records):
+            return read_columns(path, dict(lists_in({f"run {i}": record for i, record in enumerate(records, 1)})))
         if any(isinstance(record, dict) and "batches" in record for record in records):
             return read_skorch(path, records)
         return _of_records(path, records)
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: expected a list of objects, one an epoch.")
     lists = dict(lists_in(loaded))
-    return _of_lists(path, lists) if lists else _of_records(path, [loaded])
+    return read_columns(path, lists) if lists else _of_records(path, [loaded])
 
 
 def read_json_lines(path: Path, text: TextIO) -> History:
@@ -90,16 +93,9 @@ def records_in(loaded: Any, depth: int = 0) -> list[Any] | None:
     return max(found, key=len, default=None)
 
 
-def lists_in(loaded: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield the lists of numbers in nested objects by ``outer/inner``; objects by position count as lists."""
-    for key, value in loaded.items():
-        name = f"{prefix}{str(key).strip()}"
-        if isinstance(value, list):
-            yield name, value
-        elif isinstance(value, dict) and value and all(str(k).isdecimal() for k in value):
-            yield name, [value[k] for k in sorted(value, key=lambda k: (len(str(k)), str(k)))]
-        elif isinstance(value, dict) and depth < MAX_DEPTH:
-            yield from lists_in(value, f"{name}/", depth + 1)
+def _is_lists(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record is a whole run, a list a metric."""
+    return any(isinstance(value, list) and meaning(str(name)).metric for name, value in record.items())
 
 
 def _of_records(path: Path, records: Sequence[Any]) -> History:
@@ -120,85 +116,6 @@ def _of_records(path: Path, records: Sequence[Any]) -> History:
     return history_of(recorder, path, source="JSON")
 
 
-def _of_lists(path: Path, lists: Lists) -> History:
-    recorder = Recorder()
-    cut = [name for name, values in lists.items() if isinstance(values, CutList)]
-    if cut:
-        recorder.remarks.append(f"the log is cut off within {cut[-1]!r}, after record {len(lists[cut[-1]])}")
-    named = _with_parts(lists, recorder)
-    known = {name: values for name, values in named.items() if meaning(name).metric or plain(name) in EPOCH_NAMES}
-    longest = max(map(len, (known or named).values()), default=0)
-    epochs = next((values for name, values in lists.items() if plain(name) in EPOCH_NAMES), None)
-    steps = next((values for name, values in lists.items() if plain(name) in STEP_NAMES), None)
-    for name, values in named.items():
-        if plain(name) in EPOCH_NAMES | STEP_NAMES:
-            continue
-        spread = _spread(len(values), longest)
-        for place, raw in enumerate(values):
-            value = _number(path, name, place, raw)
-            if value is None:
-                continue
-            at = (place + 1) * spread - 1
-            if epochs is None and steps is None:
-                recorder.add(name, value, *((NAN, float(at)) if spread <= MAX_SPACED else (float(at), NAN)))
-            else:
-                recorder.add(name, value, _at(steps, at), _at(epochs, at))
-    if any(_spread(len(values), longest) > MAX_SPACED for values in known.values() if values):
-        for track in recorder.tracks.values():
-            for place, epoch in enumerate(track.epochs):
-                if track.steps[place] != track.steps[place]:
-                    track.steps[place], track.epochs[place] = epoch, NAN
-    return history_of(recorder, path, source=_source(lists))
-
-
-def _spread(points: int, longest: int) -> int:
-    """Return how many points of the longest curve there are to one of this."""
-    return max(longest // points, 1) if points and longest % points == 0 else 1
-
-
-def _at(places: Sequence[Any] | None, at: int) -> float:
-    try:
-        found = number_in(places[at]) if places is not None and at < len(places) else None
-    except ValueError:
-        found = None
-    return found if found is not None and math.isfinite(found) and abs(found) < MAX_POSITION else NAN
-
-
-def _number(path: Path, name: str, place: int, raw: Any) -> float | None:
-    try:
-        return number_in(raw)
-    except ValueError:
-        if isinstance(raw, str) and meaning(name).metric:
-            raise InputError(f"{path}: record {place + 1}, column {name!r}: {raw[:40]!r} is not a number.") from None
-        return None
-
-
-def _with_parts(lists: Lists, recorder: Recorder) -> Lists:
-    """Name the sets of boosting libraries: XGBoost's and LightGBM's numbered ones do not say what they are."""
-    sets = list(dict.fromkeys(name.partition("/")[0] for name in lists if "/" in name))
-    numbered = [name for name in sets if plain(name).removesuffix("-" + name[-1:]) in ("validation", "valid", "eval")]
-    numbered = [name for name in numbered if name[-1:].isdecimal()]
-    if len(numbered) < 2 or any(part_in(name) == "train" or name == "training" for name in sets):
-        return lists
-    # By their order: people list the training rows first, and what they are is not in the log.
-    recorder.remarks.append(f"{numbered[0]!r} is taken for the training rows and {numbered[-1]!r} for the validation")
-    renamed = {numbered[0]: "train", numbered[-1]: "valid"}
-    named = {}
-    for name, values in lists.items():
-        first, slash, rest = name.partition("/")
-        named[f"{renamed[first]}/{rest}" if slash and first in renamed else name] = values
-    return named
-
-
-def _source(lists: Lists) -> str:
-    last = {name.rpartition("/")[2] for name in lists if "/" in name}
-    if last & {"logloss", "mlogloss", "error", "merror", "binary_logloss", "multi_logloss", "auc", "aucpr", "Logloss"}:
-        return "XGBoost or LightGBM evaluation"
-    if "loss" in lists and "/" not in "".join(lists):
-        return "Keras History"
-    return "JSON"
-
-
 def read_skorch(path: Path, records: Sequence[Any]) -> History:
     """Read skorch's ``history.json``: one object an epoch, with the losses of its batches."""
     recorder = Recorder()
@@ -216,11 +133,11 @@ def read_skorch(path: Path, records: Sequence[Any]) -> History:
             what = "the last record" if number == len(records) else "record"
             recorder.remarks.append(f"{what} ({number}) has no losses of its epoch: it is cut off and left out")
             continue
-        epoch = _at([record.get("epoch", number)], 0)
+        epoch = position([record.get("epoch", number)], 0)
         for batch in batches if isinstance(batches, list) else ():
             if isinstance(batch, dict) and "train_loss" in batch:
                 step += 1
-                loss = _number(path, "train_loss", number - 1, batch["train_loss"])
+                loss = number_of(path, "train_loss", number - 1, batch["train_loss"])
                 if loss is not None:
                     recorder.add("batch_train_loss", loss, float(step), epoch)
         if record.get("event_cp") is True:

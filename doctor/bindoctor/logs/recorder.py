@@ -55,11 +55,13 @@ class Recorder:
     Attributes:
         tracks: points by the name in the log.
         remarks: what the user should know about the reading.
+        unnumbered: whether records have neither an epoch nor a step.
     """
 
     def __init__(self) -> None:
         self.tracks: dict[str, Track] = {}
         self.remarks: list[str] = []
+        self.unnumbered = False
         self._run = 0
         self._runs = 1
 

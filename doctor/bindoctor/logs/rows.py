@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ class RowReader:
     epoch's place.
     """
 
-    def __init__(self, path: object, recorder: Recorder) -> None:
+    def __init__(self, path: Path, recorder: Recorder) -> None:
         self.path = path
         self.recorder = recorder
         self._plans: dict[tuple[str, ...], Plan] = {}
@@ -91,11 +92,13 @@ class RowReader:
         epoch = self._position(flat.get(plan.epoch))
         if not plan.epoch and not plan.step:
             epoch = float(self._place)
+            self.recorder.unnumbered = True
         self._place += 1
         part = part_in(str(flat[plan.part])) if plan.part else ""
         prefix = f"{part}/" if part else ""
         if plan.value:
-            name = f"{prefix}{flat[plan.metric]}" if plan.metric else prefix + plan.value
+            # TensorBoard exports one metric a file, which is named after it.
+            name = prefix + str(flat[plan.metric] if plan.metric else self.path.stem)
             self._add_value(name, flat[plan.value], step, epoch, number, strict)
             return
         for name in plan.metrics:
