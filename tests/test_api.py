@@ -17,9 +17,15 @@ from conftest import Cli
 import bindoctor
 from bindoctor import InputError, Report
 from bindoctor.fix_result import FixResult
+from bindoctor.report import DataSummary
 
 TARGET = "Personal Loan"
 QUICK: dict[str, Any] = {"recipe": {"train.epochs": 5}, "select": ["BD103", "BD110", "BD411"]}
+
+
+def data_of(report: Report) -> DataSummary:
+    assert report.data is not None
+    return report.data
 
 
 def codes(report: Report) -> list[str]:
@@ -77,17 +83,17 @@ def test_every_kind_of_table_gives_the_same_findings(small_loan: Path, table: pl
     for whole in (table, pandas, str(small_loan)):
         assert codes(bindoctor.check(whole, target=TARGET)) == expected
     array = bindoctor.check(rest.to_numpy(), y)
-    assert array.data.target == TARGET
-    assert array.data.columns == table.width
+    assert data_of(array).target == TARGET
+    assert data_of(array).columns == table.width
     assert {"BD103", "BD116"} <= set(codes(array))
 
 
 def test_the_classes_get_a_column_whose_name_is_free() -> None:
     X = pl.DataFrame({"target": [1.5, 2.5, 3.5] * 20, "x": range(60)})
-    assert bindoctor.check(X, [0, 1, 1] * 20).data.target == "target_2"
-    assert bindoctor.check(X, pl.Series("label", [0, 1, 1] * 20)).data.target == "label"
+    assert data_of(bindoctor.check(X, [0, 1, 1] * 20)).target == "target_2"
+    assert data_of(bindoctor.check(X, pl.Series("label", [0, 1, 1] * 20))).target == "label"
     leaked = bindoctor.check(X.with_columns(label=pl.Series([0, 1, 1] * 20)), pd.Series([0, 1, 1] * 20, name="label"))
-    assert leaked.data.target == "label_2"
+    assert data_of(leaked).target == "label_2"
     assert "BD115" in codes(leaked)
 
 
@@ -109,6 +115,16 @@ def test_a_run_is_given_as_lists_as_records_as_an_object_or_as_a_path(table: pl.
         assert "BD402" in codes(bindoctor.check(table, target=TARGET, run=run))
 
 
+def test_a_run_is_checked_without_data(tmp_path: Path) -> None:
+    curves = {"loss": [0.6 - 0.04 * k for k in range(12)], "val_loss": [0.5] * 4 + [0.5 + 0.05 * k for k in range(8)]}
+    report = bindoctor.check(run=curves)
+    assert report.data is None
+    assert "12 epochs" in repr(report)
+    assert "12 epochs" in report._repr_html_()
+    with pytest.raises(InputError, match="NoneType is no table"):
+        bindoctor.check(y=[0, 1], run=curves)
+
+
 def test_probabilities_are_in_the_order_of_the_sorted_classes() -> None:
     random = np.random.default_rng(0)
     y = np.array(["good"] * 60 + ["bad"] * 340)
@@ -117,7 +133,7 @@ def test_probabilities_are_in_the_order_of_the_sorted_classes() -> None:
     of_two = bindoctor.check(X, y, predictions=np.column_stack([1 - good, good]), select="BD604")
     of_positive = bindoctor.check(X, y, predictions=good, select="BD604")
     turned = bindoctor.check(X, y, predictions=np.column_stack([good, 1 - good]), select="BD604")
-    assert of_two.data.positive == "good"
+    assert data_of(of_two).positive == "good"
     assert codes(of_two) == codes(of_positive) == []
     assert codes(turned) == ["BD604"]
 
@@ -136,7 +152,7 @@ def test_parts_are_tables_paths_or_pairs(table: pl.DataFrame, tmp_path: Path) ->
         assert "BD202" in codes(bindoctor.check(table, target=TARGET, valid=valid))
     pair = bindoctor.check(rest, y, test=(head.drop(TARGET), head[TARGET]))
     assert "BD202" in codes(pair)
-    assert sum(pair.data.parts["test"].classes.values()) == 50
+    assert sum(data_of(pair).parts["test"].classes.values()) == 50
 
 
 @pytest.mark.parametrize(
@@ -149,9 +165,8 @@ def test_parts_are_tables_paths_or_pairs(table: pl.DataFrame, tmp_path: Path) ->
         ({"target": "z"}, "there is no column 'z'"),
         ({"recipe": {"features.scale": "huge"}}, "recipe.features.scale"),
         ({"recipe": 3}, "int is no recipe"),
-        ({"run": {"accuracy": [0.5]}}, "run: no loss among accuracy"),
-        ({"run": {"loss": ["high"]}}, "run: holds a value that is no number"),
-        ({"run": {"loss": [1.0, 0.5], "val_loss": [1.0]}}, "run: has 1 values of valid_loss and 2 of another"),
+        ({"run": {"size": [0.5]}}, "run: no loss column among size"),
+        ({"run": {"loss": ["high"]}}, "run: record 1, column 'loss': 'high' is not a number"),
         ({"run": 3}, "run: int is no training run"),
         ({"predictions": [2.0] * 60}, "no probabilities"),
         ({"predictions": [0.5] * 6}, "predictions: are of 6 rows"),
@@ -226,7 +241,7 @@ def test_the_model_answers_with_the_callers_own_classes(table: pl.DataFrame, qui
     assert quick.model is quick.model
     texts = np.where(y.to_numpy() == 1, "took", "left")
     named = bindoctor.fix(X, texts, positive="left", **QUICK)
-    assert named.report.data.positive == "left"
+    assert data_of(named.report).positive == "left"
     assert named.model.classes_.tolist() == ["left", "took"]
     assert (named.model.predict(X) == texts).mean() > 0.8
     # The estimator takes compiled steps, which differ by rounding.

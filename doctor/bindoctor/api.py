@@ -25,16 +25,17 @@ from bindoctor.given_recipe import Given, recipe_of
 from bindoctor.profile import EVERYTHING
 from bindoctor.readers import ReadOptions
 from bindoctor.recipe import Score
-from bindoctor.registry import discover
+from bindoctor.registry import Registry, discover
 from bindoctor.render.progress import progress_line
 from bindoctor.report import Report
-from bindoctor.workspace import Workspace
+from bindoctor.rules import Rule
+from bindoctor.workspace import RunWorkspace, Workspace
 
 Names = str | Sequence[str]
 
 
 def check(
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     target: str | int = "",
@@ -57,7 +58,7 @@ def check(
 
     Args:
         data: a path, a folder or pattern of files; a data frame (pandas, Polars, Arrow); an array of numbers, shape
-            (n, d), whose columns are called "0", "1", …; or a ``Dataset``.
+            (n, d), whose columns are called "0", "1", …; or a ``Dataset``. Without it the run alone is looked at.
         y: the class of each row, shape (n,), where it is not a column of ``data``.
         target: the name or 0-based position of the target column; guessed when neither it nor ``y`` is given.
         positive: the positive class of two; found by its usual names, else the rarer one.
@@ -80,6 +81,8 @@ def check(
     """
     if train and (run is not None or predictions is not None):
         raise InputError("train: trains a run of its own; give neither run nor predictions.")
+    if data is None and run is not None and all(given is None for given in (y, predictions, model, valid, test)):
+        return _checked_run(run, select, ignore, extend_select)
     asked, sets_loss = recipe_of(recipe)
     dataset = dataset_of(data, y, target, positive, ReadOptions(**reading), asked, valid, test)
     config = Config(recipe=asked, sets_loss=sets_loss)
@@ -89,13 +92,17 @@ def check(
     evidence = workspace.evidence(EVERYTHING if train or predictions is not None else workspace.states)
     if train:
         evidence, remarks = _trained(evidence)
+    source = None
     if run is not None:
-        evidence = replace(evidence, history=history_from(run))
+        history, source = history_from(run)
+        evidence = replace(evidence, history=history)
     if predictions is not None:
         evidence = replace(evidence, predictions=predictions_from(predictions, evidence))
     if model is not None:
         evidence = replace(evidence, model=inspection_from(model))
-    report = workspace.report(workspace.examine(_with_simple_models(workspace, evidence)), evidence, None)
+    outcomes = workspace.examine(_with_simple_models(workspace, evidence))
+    report = workspace.report(outcomes, evidence, None, run=source)
+    assert report.data is not None
     return replace(report, data=msgspec.structs.replace(report.data, remarks=(*report.data.remarks, *remarks)))
 
 
@@ -160,9 +167,15 @@ def fix(
         report = treated(workspace, trials, progress=shown)
         if out is not None:
             report, model = _applied(workspace, report)
-    assert report.treatment is not None
+    assert report.treatment is not None and report.data is not None
     named = not isinstance(data, np.ndarray)
     return FixResult(report, workspace, labels_of(data, y, dataset, tuple(report.data.classes)), named, model)
+
+
+def _checked_run(run: Any, select: Names, ignore: Names, extend_select: Names) -> Report:
+    registry, rules = _rules(select, ignore, extend_select)
+    history, source = history_from(run)
+    return RunWorkspace(Config(), registry, rules, {}, ()).report(source, history, None)
 
 
 def _trained(evidence: Evidence) -> tuple[Evidence, tuple[str, ...]]:
@@ -193,11 +206,15 @@ def _applied(workspace: Workspace, report: Report) -> tuple[Report, Any]:
 
 def _workspace(config: Config, dataset: Dataset, select: Names, ignore: Names, extend_select: Names) -> Workspace:
     """Return what the commands work on, with the rules that the caller asks for."""
+    registry, rules = _rules(select, ignore, extend_select)
+    return Workspace(config, dataset, registry, rules)
+
+
+def _rules(select: Names, ignore: Names, extend_select: Names) -> tuple[Registry, tuple[Rule, ...]]:
     registry = discover()
     selected = [(name, "select") for name in _names(select)] or [("ALL", "select")]
     selected += [(name, "extend_select") for name in _names(extend_select)]
-    rules = registry.choose(selected, [(name, "ignore") for name in _names(ignore)])
-    return Workspace(config, dataset, registry, rules)
+    return registry, registry.choose(selected, [(name, "ignore") for name in _names(ignore)])
 
 
 def _settings_path(out: Path, settings: DataSettings) -> Path:

@@ -1,6 +1,5 @@
 """What a caller in Python gives, as evidence is made of it: tables with their target, runs and predictions."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -14,8 +13,9 @@ import polars as pl
 from bindoctor.dataset import Dataset, Source, Table
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
-from bindoctor.history import ALIASES, Epoch, History, read_history
+from bindoctor.history import History
 from bindoctor.inspection import Inspection
+from bindoctor.logs import history_in, read_history
 from bindoctor.predictions import Predictions, read_predictions
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of, table_source
 from bindoctor.readers.frames import FrameSource, as_text
@@ -93,25 +93,23 @@ def label_text(value: Any) -> str:
     return "" if text is None else str(text).strip()
 
 
-def history_from(run: Any) -> History:
-    """Return a run's curve of a ``History``, a path, or logged values in memory.
+def history_from(run: Any) -> tuple[History, Path]:
+    """Return a run's curve of a ``History``, a path, or logged values in memory, and what to call it.
 
-    Values in memory are lists by name ({"loss": […], "val_loss": […]}, as Keras' ``History.history`` is), an object
-    with such an attribute ``history``, or a list of mappings, one an epoch.
+    Values in memory are what a log in JSON may hold: lists by name ({"loss": […], "val_loss": […]}, as Keras'
+    ``History.history`` is), a list of mappings, one an epoch, or an object with such an attribute ``history``.
 
     Raises:
         InputError: it is none of these, cannot be read, or has no loss among it.
     """
+    name = Path("run")
     if isinstance(run, History):
-        return run
+        return run, name
     if isinstance(run, str | PathLike):
-        return read_history(Path(run))
+        return read_history(Path(run)), Path(run)
     values = getattr(run, "history", run)
-    if isinstance(values, list | tuple) and values and all(isinstance(record, Mapping) for record in values):
-        names = dict.fromkeys(str(name) for record in values for name in record)
-        values = {name: [record.get(name) for record in values] for name in names}
-    if isinstance(values, Mapping):
-        return _curve({str(name): column for name, column in values.items()})
+    if isinstance(values, Mapping | list | tuple):
+        return history_in(name, _plain(values)), name
     raise InputError(
         f"run: {type(run).__name__} is no training run; give a path, a History, or lists of logged values by name, "
         'such as {"loss": [0.7, 0.5], "val_loss": [0.6, 0.5]}.'
@@ -184,33 +182,13 @@ def _spread(probability: npt.NDArray[np.float64], classes: tuple[str, ...]) -> n
     return ordered
 
 
-def _curve(columns: Mapping[str, Any]) -> History:
-    """Return lists of logged values as a curve; they are found by the names that ``read_history`` knows."""
-    lowered = {name.strip().lower(): name for name in columns}
-    found = {
-        field: next(columns[lowered[alias]] for alias in aliases if alias in lowered)
-        for field, aliases in ALIASES.items()
-        if any(alias in lowered for alias in aliases)
-    }
-    if not {"train_loss", "valid_loss"} & found.keys():
-        raise InputError(f"run: no loss among {', '.join(columns) or 'nothing'}; name one 'loss' or 'val_loss'.")
-    try:
-        numbers = {
-            name: [None if value is None else float(value) for value in column] for name, column in found.items()
-        }
-    except (TypeError, ValueError) as error:
-        raise InputError(f"run: holds a value that is no number ({error}); give lists of numbers by name.") from None
-    count = max(len(column) for column in numbers.values())
-    short = next((name for name, column in numbers.items() if len(column) < count), "")
-    if short:
-        raise InputError(
-            f"run: has {len(numbers[short])} values of {short} and {count} of another; give as many of each."
-        )
-    whole = numbers.pop("epoch", None) or list(range(count))
-    epochs = [0 if number is None or not math.isfinite(number) else int(number) for number in whole]
-    return History(
-        tuple(Epoch(epoch, **{name: column[k] for name, column in numbers.items()}) for k, epoch in enumerate(epochs))
-    )
+def _plain(value: Any) -> Any:
+    """Return mappings, sequences and arrays as JSON has them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return _plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _source(data: Any, options: ReadOptions, name: str) -> Source:

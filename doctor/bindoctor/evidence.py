@@ -61,6 +61,7 @@ GIVEN_BY = {
     "history": "--run PATH",
     "profile": "DATA",
     "dataset": "DATA",
+    "recipe": "DATA",
     "task": "DATA",
     "predictions": "--predictions FILE",
     "simple_models": "--predictions FILE",

@@ -12,7 +12,7 @@ import msgspec
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.files import write_beside
-from bindoctor.history import History, read_history
+from bindoctor.history import History
 from bindoctor.predictions import Predictions, read_predictions
 
 RUN_FILE, HISTORY_FILE, PREDICTIONS_FILE = "run.json", "history.csv", "predictions.csv"
@@ -65,9 +65,16 @@ def read_run(out: Path, key: RunKey, evidence: Evidence) -> Evidence:
     threshold = evidence.recipe.decide.fixed_threshold if evidence.recipe else 0.5
     return replace(
         evidence,
-        history=read_history(history) if history.is_file() else None,
+        history=_read_history(history) if history.is_file() else None,
         predictions=read_predictions(predictions, classes, threshold) if predictions.is_file() else None,
     )
+
+
+def _read_history(path: Path) -> History:
+    try:
+        return History.from_csv(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete {path.parent} or train again.") from None
 
 
 def _without_nan(value: Any) -> Any:

@@ -49,21 +49,43 @@ class DataSummary(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
+class RunSummary(msgspec.Struct, frozen=True):
+    """What was read of a training run.
+
+    Attributes:
+        source: what wrote the log, "" for bindoctor itself.
+        runs: how many runs the log holds; all else is the last one's.
+        points: how often each loss, score and the like was logged, by part and metric.
+        too_short: why it is too short to judge a curve, else "".
+        remarks: what reading decided or left out.
+    """
+
+    path: str
+    source: str
+    runs: int
+    epochs: int
+    points: Mapping[str, int]
+    too_short: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Outcomes, the treatment where there was one, the files written, and the exit code that follows.
+    """What was looked at, what came of it, and the exit code that follows.
 
-    Printed, it reads as on a terminal; in a notebook it shows as a page.
+    Printed, it reads as on a terminal; in a notebook it shows as a page. ``data`` is None where a training run alone
+    was checked, ``run`` where none was given.
     """
 
     version: str
-    data: DataSummary
+    data: DataSummary | None
     outcomes: tuple[Outcome, ...]
     treatment: "Treatment | None" = None
     written: tuple[str, ...] = ()
     fail_on: FailOn = "warning"
     broken_packs: tuple[str, ...] = ()
     baseline: str = ""
+    run: RunSummary | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -123,24 +145,13 @@ class Report:
         values: dict[str, Any] = {
             "schema": SCHEMA,
             "tool": {"name": "bindoctor", "version": self.version},
-            "data": {
-                "path": self.data.path,
-                "rows": self.data.rows,
-                "columns": self.data.columns,
-                "target": self.data.target,
-                "positive": self.data.positive,
-                "classes": dict(self.data.classes),
-                "roles": dict(self.data.roles),
-                "parts": {
-                    name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
-                    for name, part in self.data.parts.items()
-                },
-                "remarks": list(self.data.remarks),
-            },
+            "data": self.data and _data(self.data),
             "findings": [_finding(finding) for finding in self.findings],
             "ignored": [{**_finding(one.finding), "reason": one.reason} for one in self.accepted],
             "outcomes": [{"code": o.rule.code, "status": o.status, "why": o.why} for o in self.outcomes],
         }
+        if self.run is not None:
+            values["run"] = msgspec.structs.asdict(self.run)
         if self.baseline:
             values["baseline"] = self.baseline
         if self.treatment is not None:
@@ -148,6 +159,23 @@ class Report:
         values["exit_code"] = self.exit_code
         built: dict[str, Any] = _plain(values)
         return built
+
+
+def _data(data: DataSummary) -> dict[str, Any]:
+    return {
+        "path": data.path,
+        "rows": data.rows,
+        "columns": data.columns,
+        "target": data.target,
+        "positive": data.positive,
+        "classes": dict(data.classes),
+        "roles": dict(data.roles),
+        "parts": {
+            name: {"path": part.path, "rows": part.rows, "classes": dict(part.classes)}
+            for name, part in data.parts.items()
+        },
+        "remarks": list(data.remarks),
+    }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

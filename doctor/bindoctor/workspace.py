@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from bindoctor.audit import Ignore
 from bindoctor.baseline import FILE_NAME as BASELINE_NAME
@@ -25,18 +26,22 @@ from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
+from bindoctor.history import History
+from bindoctor.logs import METRICS
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
 from bindoctor.recipe import Recipe
 from bindoctor.registry import Registry, discover
-from bindoctor.report import DataSummary, PartSummary, Report
+from bindoctor.report import DataSummary, PartSummary, Report, RunSummary
 from bindoctor.rules import Rule
 from bindoctor.scan import scan
 from bindoctor.version import VERSION
 
 OUT_FOLDER = "bindoctor-out"
+MIN_POINTS = 3
+"""Fewer epochs, and points of a loss, are no curve."""
 
 
 class RuleChoice(msgspec.Struct, frozen=True):
@@ -150,9 +155,14 @@ class Workspace(msgspec.Struct, frozen=True):
         return examine(self.rules, evidence, options=self.options, ignores=self.ignores, baseline=baseline)
 
     def report(
-        self, outcomes: Sequence[Outcome], evidence: Evidence, fail_on: str | None, baseline: Baseline | None = None
+        self,
+        outcomes: Sequence[Outcome],
+        evidence: Evidence,
+        fail_on: str | None,
+        baseline: Baseline | None = None,
+        run: Path | None = None,
     ) -> Report:
-        """Put together what a command reports."""
+        """Put together what a command reports; ``run`` is where the evidence's history was read from, if anywhere."""
         assert evidence.profile is not None
         return Report(
             VERSION,
@@ -161,7 +171,60 @@ class Workspace(msgspec.Struct, frozen=True):
             fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
             broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
             baseline=str(baseline.path) if baseline else "",
+            run=summarise_run(run, evidence.history) if run and evidence.history else None,
         )
+
+
+class RunWorkspace(msgspec.Struct, frozen=True):
+    """The inputs of a check of a training run without data."""
+
+    config: Config
+    registry: Registry
+    rules: tuple[Rule, ...]
+    options: dict[str, dict[str, Any]]
+    ignores: tuple[Ignore, ...]
+
+    def report(self, path: Path, history: History, fail_on: str | None, baseline: Baseline | None = None) -> Report:
+        """Ask the selected rules about a run: those that need more than it are skipped."""
+        outcomes = examine(
+            self.rules, Evidence(history=history), options=self.options, ignores=self.ignores, baseline=baseline
+        )
+        return Report(
+            VERSION,
+            None,
+            outcomes,
+            fail_on=msgspec.convert(fail_on or self.config.check.fail_on, FailOn),
+            broken_packs=tuple(f"{pack.name}: {pack.why}" for pack in self.registry.broken),
+            baseline=str(baseline.path) if baseline else "",
+            run=summarise_run(path, history),
+        )
+
+
+def names_data(asked: DataSettings) -> bool:
+    """Tell whether the caller or the settings name data, so that there is more to check than a run.
+
+    Raises:
+        InputError: the settings cannot be used.
+    """
+    return bool(asked.path or load_config(find_config(Path())).data.path)
+
+
+def open_run_workspace(choice: RuleChoice | None = None) -> RunWorkspace:
+    """Read the settings in the current folder, where there are any, for a check without data.
+
+    Raises:
+        InputError: anything in settings or selection that cannot be used.
+    """
+    config = load_config(find_config(Path()))
+    registry = discover()
+    options = check_rule_options(config, registry)
+    return RunWorkspace(
+        config,
+        registry,
+        _select(registry, config, choice or RuleChoice()),
+        {code: dict(values) for code, values in options.items()},
+        accepted_findings(config, registry),
+    )
 
 
 def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Workspace:
@@ -242,6 +305,24 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         else {},
         remarks=(*_remarks(dataset), *profile.remarks),
     )
+
+
+def summarise_run(path: Path, history: History) -> RunSummary:
+    """Return the report's description of a training run: of the last one, where the log holds several."""
+    last = [series for series in history.series if series.run == history.last_run]
+    points = {
+        f"{series.part} {series.metric}".strip(): len(series.values) for series in last if series.metric in METRICS
+    }
+    if not history.series:
+        curves = {name: history.curve(name) for name in ("train_loss", "valid_loss", "train_score", "valid_score")}
+        known = {name: int((~np.isnan(curve)).sum()) for name, curve in curves.items()}
+        points = {name.replace("_", " "): count for name, count in known.items() if count}
+    longest = max([len(history.epochs), *(len(one.values) for one in last if one.metric == "loss")])
+    too_short = ""
+    if longest < MIN_POINTS:
+        epochs = f"{len(history.epochs)} epoch{'s' if len(history.epochs) != 1 else ''}"
+        too_short = f"{epochs if history.epochs else 'no curve'}: too few to judge a curve"
+    return RunSummary(str(path), history.source, history.runs, len(history.epochs), points, too_short, history.remarks)
 
 
 def _role(name: str, dataset: Dataset, profile: Profile) -> str:

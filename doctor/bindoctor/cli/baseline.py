@@ -29,10 +29,11 @@ def record_baseline(data: DataSettings, given: GivenRun, choice: RuleChoice, out
     if output is None:
         workspace.require_own_settings()
     path = output or workspace.baseline_path
-    check_output(path, *workspace.inputs, *given.files)
+    run = given.read()
+    check_output(path, *workspace.inputs, *run.files)
     if path.exists():
         _check_replaceable(path)
-    evidence = gather(workspace, given)
+    evidence = gather(workspace, given, run.history)
     outcomes = workspace.examine(evidence)
     report = workspace.report(outcomes, evidence, "never")
     broken = [f"rule {o.rule.code} broke: {o.why}" for o in outcomes if o.status == "error"]

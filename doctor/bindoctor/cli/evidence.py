@@ -11,7 +11,8 @@ import msgspec
 
 from bindoctor.cli.options import PATH, prepare_training, training_is_installed
 from bindoctor.evidence import Evidence
-from bindoctor.history import read_history
+from bindoctor.history import History
+from bindoctor.logs import read_log
 from bindoctor.outputs import RUN_FILE, read_run
 from bindoctor.predictions import read_predictions
 from bindoctor.profile import EVERYTHING
@@ -25,10 +26,23 @@ class GivenRun(msgspec.Struct, frozen=True):
     predictions: Path | None = None
     train: bool = False
 
-    @property
-    def files(self) -> tuple[Path | None, ...]:
-        """Return what is read and must not be written over."""
-        return (self.history, self.predictions)
+    def read(self) -> "ReadRun":
+        """Read the log.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        if self.history is None:
+            return ReadRun(None, (self.predictions,))
+        history, files = read_log(self.history)
+        return ReadRun(history, (*files, self.predictions))
+
+
+class ReadRun(msgspec.Struct, frozen=True):
+    """A log that has been read, if there was one, and the run's files, which must not be written over."""
+
+    history: History | None
+    files: tuple[Path | None, ...]
 
 
 def run_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -46,15 +60,24 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             "--predictions", "predictions_path", type=PATH, help="Out-of-sample predictions to lint: CSV or JSON."
         ),
         click.option(
-            "--run", "run_path", type=PATH, help="A training history to lint: CSV or JSON, one record an epoch."
+            "--run",
+            "run_path",
+            type=PATH,
+            help="A training run to lint, file or folder: of Lightning, Keras, Hugging Face, TensorBoard, MLflow, "
+            "Weights & Biases, skorch, fastai, XGBoost, LightGBM or Ultralytics, or any table with losses.",
         ),
     ):
         collected = option(collected)
     return collected
 
 
-def gather(workspace: Workspace, given: GivenRun) -> Evidence:
+def gather(workspace: Workspace, given: GivenRun, history: History | None) -> Evidence:
     """Scan the data and add the run: the one given, the one trained here, else a stored one of the same setup.
+
+    Args:
+        workspace: the data and its recipe.
+        given: what was asked.
+        history: the log that was given, read.
 
     Raises:
         InputError: a file of the run cannot be used.
@@ -68,13 +91,13 @@ def gather(workspace: Workspace, given: GivenRun) -> Evidence:
         if note:
             click.echo(f"bindoctor: {note}", err=True)
         evidence = with_simple_models(workspace, evidence)
-    elif given.history is None and given.predictions is None:
+    elif history is None and given.predictions is None:
         # The key holds a digest of the whole file, which is not worth computing for nothing.
         if not (workspace.out / RUN_FILE).is_file():
             return evidence
         return read_run(workspace.out, workspace.run_key(evidence), evidence)
-    if given.history is not None:
-        evidence = replace(evidence, history=read_history(given.history))
+    if history is not None:
+        evidence = replace(evidence, history=history)
     if given.predictions is not None:
         assert evidence.profile is not None and evidence.recipe is not None
         threshold = evidence.recipe.decide.fixed_threshold

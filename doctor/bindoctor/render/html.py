@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Fix, Severity
 from bindoctor.recipe import Change, toml_value
-from bindoctor.render.text import AIM_WORDS, count_by_severity, printable, roles_text
-from bindoctor.report import DataSummary, Report
+from bindoctor.render.text import AIM_WORDS, count_by_severity, printable, roles_text, run_text
+from bindoctor.report import DataSummary, Report, RunSummary
 
 if TYPE_CHECKING:
     from bindoctor.treatment import Gain, Treatment, Trial
@@ -26,7 +26,8 @@ BAD = ("worse", "error")
 
 def report_page(report: Report) -> str:
     """Return a whole HTML document."""
-    title = f"bindoctor: {_text(report.data.path)}"
+    about = report.data or report.run
+    title = f"bindoctor: {_text(about.path)}" if about else "bindoctor"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -37,7 +38,9 @@ def report_page(report: Report) -> str:
 
 def report_html(report: Report) -> str:
     """Return the report as one ``div`` with its style, to be shown inside another page."""
-    parts = [_head(report)]
+    parts = [] if report.data is None else [_data(report.data)]
+    if report.run is not None:
+        parts.append(_run(report.run))
     if report.treatment is not None:
         parts.append(_treatment(report.treatment, report.written))
     parts.append(_findings(report))
@@ -54,8 +57,13 @@ def _text(value: object) -> str:
     return escape(printable(value), quote=True)
 
 
-def _head(report: Report) -> str:
-    data = report.data
+def _run(run: RunSummary) -> str:
+    short = f"<p><b>{_text(run.too_short)}</b></p>" if run.too_short else ""
+    remarks = "".join(f'<p class="dim">{_text(remark)}</p>' for remark in run.remarks)
+    return f"<p>{_text(run_text(run))}</p>{short}{remarks}"
+
+
+def _data(data: DataSummary) -> str:
     positive = f", positive is <b>{_text(repr(data.positive))}</b>" if data.positive else ""
     lines = [
         f"<h2>{_text(data.path)}</h2>",

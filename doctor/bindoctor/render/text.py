@@ -12,7 +12,7 @@ from rich.text import Text
 from bindoctor.examine import KNOWN
 from bindoctor.findings import Aim, Finding, Severity
 from bindoctor.recipe import Change, toml_value
-from bindoctor.report import PartSummary, Report
+from bindoctor.report import DataSummary, PartSummary, Report, RunSummary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,6 +42,7 @@ ROLE_WORDS = {
 }
 PLAIN_ROLES = ("number", "category")
 MAX_NAMES = 3
+MAX_METRICS = 6
 AIM_WORDS = {Aim.CORRECT: "fix", Aim.IMPROVE: "try", Aim.ADVISE: "advice"}
 MAX_FIXES = 3
 WHY_LOG_LOSS = "Judged by log-loss: probabilities matter, and it is the most powerful score; --score chooses another."
@@ -99,18 +100,21 @@ def report_text(report: Report, *, quiet: bool = False) -> str:
 def summary_line(report: Report) -> str:
     """Say in a line what the report is about and how many findings it has."""
     found = count_by_severity(report.findings) or "no findings"
+    if report.data is None:
+        return f"{run_text(report.run)}; {found}" if report.run else found
     return f"{printable(report.data.path)}: {report.data.rows} rows, target {printable(report.data.target)!r}; {found}"
 
 
 def print_report(report: Report, console: Console, *, quiet: bool = False) -> None:
     """Print findings, the treatment and the summary line; with ``quiet``, without advice and fixes."""
-    console.print(indented(_headline(report), 0))
-    for name, part in report.data.parts.items():
-        console.print(indented(_part(name, part), 0))
-    for remark in report.data.remarks:
-        console.print(indented(Text(printable(remark), style="dim"), 0))
-    if report.data.roles:
-        console.print(indented(Text(f"columns: {roles_text(report.data.roles)}", style="dim"), 0))
+    if report.data is not None:
+        _print_data(report.data, console)
+    if report.run is not None:
+        console.print(indented(Text(run_text(report.run)), 0))
+        if report.run.too_short:
+            console.print(indented(Text(report.run.too_short, style="bold"), 0))
+        for remark in report.run.remarks:
+            console.print(indented(Text(printable(remark), style="dim"), 0))
     for finding in report.findings:
         console.print()
         console.print(_finding(finding, quiet=quiet))
@@ -122,6 +126,16 @@ def print_report(report: Report, console: Console, *, quiet: bool = False) -> No
         console.print()
     for line in _summary(report):
         console.print(line)
+
+
+def _print_data(data: DataSummary, console: Console) -> None:
+    console.print(indented(_headline(data), 0))
+    for name, part in data.parts.items():
+        console.print(indented(_part(name, part), 0))
+    for remark in data.remarks:
+        console.print(indented(Text(printable(remark), style="dim"), 0))
+    if data.roles:
+        console.print(indented(Text(f"columns: {roles_text(data.roles)}", style="dim"), 0))
 
 
 def print_treatment(treatment: "Treatment", console: Console) -> None:
@@ -162,8 +176,23 @@ def print_changes(changes: Sequence[Change], console: Console) -> None:
         console.print(indented(Text(f"+ {change.path} = {_value(change.after)}", style="green"), 2))
 
 
-def _headline(report: Report) -> Text:
-    data = report.data
+def run_text(run: RunSummary) -> str:
+    """Say what was read of a run."""
+    counts: dict[int, list[str]] = {}
+    for name, count in run.points.items():
+        counts.setdefault(count, []).append(name)
+    epochs = f"{run.epochs} epoch{'s' if run.epochs != 1 else ''}"
+    said = ", ".join(
+        [run.source or "a history of bindoctor's", f"the last of {run.runs} runs: {epochs}" if run.runs > 1 else epochs]
+    )
+    points = "; ".join(
+        f"{', '.join(names[:MAX_METRICS])}{' …' if len(names) > MAX_METRICS else ''} {count} point{'s' * (count != 1)}"
+        for count, names in sorted(counts.items(), reverse=True)
+    )
+    return f"{printable(run.path)}: {printable(said)} ({printable(points) or 'no curve'})"
+
+
+def _headline(data: DataSummary) -> Text:
     return Text.assemble(
         (printable(data.path), "bold"),
         f": {data.rows} rows, {data.columns} columns; target ",
@@ -316,9 +345,15 @@ def _summary(report: Report) -> Iterable[RenderableType]:
         text = f"compared with {printable(report.baseline)}: {findings if known else 'no known finding is'} left out"
         yield indented(Text(text, style="dim"), 0)
     skipped: dict[str, list[str]] = {}
+    beside = 0
     for outcome in report.outcomes:
-        if outcome.status == "skipped":
+        if outcome.status == "skipped" and report.data is None and "history" not in outcome.rule.needs:
+            beside += 1
+        elif outcome.status == "skipped":
             skipped.setdefault(outcome.why, []).append(outcome.rule.code)
+    if beside:
+        text = f"{beside} rules did not run: they are about data, a recipe or predictions, and only a run was given"
+        yield indented(Text(text, style="dim"), 0)
     for why, codes in skipped.items():
         rules = f"{len(codes)} rule{'s' if len(codes) != 1 else ''}"
         yield indented(Text(f"{rules} did not run ({why}): {', '.join(codes)}", style="dim"), 0)
