@@ -19,7 +19,7 @@ HEAVY = {"torch", "numba", "sklearn", "imblearn", "scipy", "pandas", "safetensor
 
 VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history inspection task
 predictions evidence scores treatment version"""
-READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch series
+READING = """readers logs dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch series
 column_states number_states row_states order_states sample_state spread summary scan_state scan rows
 shifts compare"""
 RECORDS = "files journal trial_journal outputs"

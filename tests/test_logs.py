@@ -265,9 +265,9 @@ def test_a_run_of_mlflows_files_is_read(tmp_path: Path) -> None:
         assert curve(history, "valid_score") == RISING
 
 
-def test_one_point_a_metric_is_no_curve_and_said_so(tmp_path: Path) -> None:
+def test_scores_of_no_part_are_no_epochs(tmp_path: Path) -> None:
     history = read_history(mlflow_run(tmp_path / "run", {"Accuracy": [0.84], "F1": [0.7]}))
-    assert "every metric was logged once: there is no curve" in history.remarks
+    assert series(history, "", "accuracy").values == (0.84,)
     assert all(epoch.train_loss is None and epoch.valid_loss is None for epoch in history.epochs)
 
 
@@ -538,9 +538,7 @@ def test_folds_in_one_document_are_runs(write: Write, document: object) -> None:
 
 
 def test_a_table_of_results_is_no_curve(write: Write) -> None:
-    history = read_history(
-        write(lines("Activation,Accuracy,train_acc", "tanh,0.8,0.9", "relu,0.5,0.6"))
-    )
+    history = read_history(write(lines("Activation,Accuracy,train_acc", "tanh,0.8,0.9", "relu,0.5,0.6")))
     assert history.epochs == ()
     assert "scores without losses, epochs or steps are no curve" in history.remarks
     of_models = read_history(write(lines("model,train_loss,val_loss", "lr,0.6,0.6", "mlp,0.1,0.7", "rf,0.2,0.4")))

@@ -319,9 +319,11 @@ def summarise_run(path: Path, history: History) -> RunSummary:
         points = {name.replace("_", " "): count for name, count in known.items() if count}
     longest = max([len(history.epochs), *(len(one.values) for one in last if one.metric == "loss")])
     too_short = ""
-    if longest < MIN_POINTS:
+    if points and max(points.values()) == 1 and len(history.epochs) <= 1:
+        too_short = "every metric was logged once: there is no curve to judge"
+    elif longest < MIN_POINTS:
         epochs = f"{len(history.epochs)} epoch{'s' if len(history.epochs) != 1 else ''}"
-        too_short = f"{epochs if history.epochs else 'no curve'}: too few to judge a curve"
+        too_short = f"{epochs if history.epochs else 'no epochs'}: too few to judge a curve"
     return RunSummary(str(path), history.source, history.runs, len(history.epochs), points, too_short, history.remarks)
 
 
