@@ -516,6 +516,13 @@ def test_a_run_that_was_taken_up_again_is_one_run(write: Write) -> None:
     assert "taken up again at epoch 7" in history.remarks[0]
 
 
+def test_trainings_of_one_epoch_one_after_another_are_one_run(write: Write) -> None:
+    rows = [f"0,{t},{v}" for t, v in zip(FALLING, TURNING, strict=True)]
+    history = read_history(write(lines("epoch,loss,val_loss", *rows)))
+    assert curve(history, "train_loss") == FALLING
+    assert history.remarks == ("every record is of epoch 0: each counts as one",)
+
+
 def test_folds_in_one_table_are_runs(write: Write) -> None:
     rows = [f"{fold},{i},{value}" for fold, values in enumerate((FALLING, TURNING)) for i, value in enumerate(values)]
     history = read_history(write(lines("fold,epoch,loss", *rows)))

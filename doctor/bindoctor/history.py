@@ -26,7 +26,8 @@ class Series(msgspec.Struct, frozen=True):
 
     Attributes:
         part: which rows the values are of; "" where they are of none, as the learning rate.
-        metric: "loss", "accuracy", "learning-rate", "gradient-norm" and their like; else the name in the log.
+        metric: "loss", "accuracy", "roc-auc", "f1", "recall", "learning-rate", "gradient-norm" and their like, "batch-loss"
+            for what was logged of batches beside a loss of epochs; else the name in the log.
         values: the logged numbers, NaN and infinities included.
         steps: optimizer steps at which they were logged, as many; empty where unknown.
         epochs: epochs at which they were logged, fractions included, as many; empty where unknown.
@@ -76,7 +77,9 @@ class History(msgspec.Struct, frozen=True):
     @property
     def last_run(self) -> int:
         """Return the run of ``series`` that ``epochs`` are of."""
-        return max((series.run for series in self.series if series.metric == "loss"), default=self.runs - 1)
+        trained = [series for series in self.series if series.part != "test"]
+        losses = [series for series in trained if series.metric == "loss"]
+        return max((series.run for series in losses or trained), default=self.runs - 1)
 
     @classmethod
     def mean(cls, runs: Sequence["History"]) -> "History":

@@ -27,7 +27,6 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.history import History
-from bindoctor.logs import METRICS
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State

@@ -1,7 +1,7 @@
 """Puts points that were logged on grids of their own into epochs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -80,6 +80,9 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         return Course((), None, None, tuple(remarks))
     by_epoch = all(np.isfinite(points.epochs).all() for points in lead)
     by_step = all(np.isfinite(points.steps).all() for points in lead)
+    if by_epoch and not by_step and _stands_still(lead):
+        remarks.append(f"every record is of epoch {lead[0].epochs[0]:g}: each counts as one")
+        by_epoch = False
     if not by_epoch and not by_step:
         found = {name: _numbered(points) for name, points in found.items()}
         by_epoch = True
@@ -93,6 +96,14 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         for at, value in _summed(points.values, places[name], len(rows), averaged=averaged):
             rows[at][name] = value
     return Course(tuple(Epoch(**row) for row in rows), first_loss, _best(grid, found, best_step), tuple(remarks))
+
+
+def _stands_still(lead: Sequence[Points]) -> bool:
+    """Tell whether the epoch never changes though training and validation were logged again and again."""
+    counts = {len(points.values) for points in lead}
+    return (
+        len(lead) > 1 and len(counts) == 1 and min(counts) > 1 and len({*np.concatenate([p.epochs for p in lead])}) == 1
+    )
 
 
 class Grid(msgspec.Struct, frozen=True):
