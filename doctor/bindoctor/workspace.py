@@ -308,7 +308,10 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
 
 def summarise_run(path: Path, history: History) -> RunSummary:
     """Return the report's description of a training run: of the last one, where the log holds several."""
-    last = [series for series in history.series if series.run == history.last_run]
+    # Imported here, as most checks have no run.
+    from bindoctor.logs import METRICS
+
+    last = [series for series in history.series if series.run == history.runs - 1]
     points = {
         f"{series.part} {series.metric}".strip(): len(series.values) for series in last if series.metric in METRICS
     }

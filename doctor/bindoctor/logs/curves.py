@@ -74,14 +74,14 @@ def history_of(
     score = _score(main)
     clocks = [_clock(recorder, each) for each in range(recorder.runs)]
     made = epochs_of(main, score, clocks[run], best_step)
-    if recorder.runs > 1:
-        said.append(f"the log holds {recorder.runs} runs; the last one is judged")
+    if run:
+        said.append(f"the log holds {run + 1} runs; the last one is judged")
     return History(
         made.epochs,
         made.first_loss,
         made.best_epoch,
-        tuple(series for column in columns for series in _series(column, clocks)),
-        recorder.runs,
+        tuple(series for column in columns for series in _series(column, clocks, run)),
+        run + 1,
         source,
         tuple(dict.fromkeys((*said, *made.remarks))),
         _scale(recorder, columns) if entropy_scale is None else entropy_scale,
@@ -186,7 +186,7 @@ def _points(column: Column, run: int) -> Points:
     )
 
 
-def _series(column: Column, clocks: Sequence[Floats]) -> Iterable[Series]:
+def _series(column: Column, clocks: Sequence[Floats], last: int) -> Iterable[Series]:
     track = column.track
     runs = np.asarray(track.runs)
     for run in np.unique(runs).tolist():
@@ -197,7 +197,8 @@ def _series(column: Column, clocks: Sequence[Floats]) -> Iterable[Series]:
             tuple(points.values.tolist()),
             tuple(points.steps.astype(np.int64).tolist()) if np.isfinite(points.steps).all() else (),
             tuple(points.epochs.tolist()) if np.isfinite(points.epochs).all() else (),
-            run,
+            # What follows the last run with losses is a test of it.
+            min(run, last),
         )
 
 
