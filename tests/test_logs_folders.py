@@ -129,6 +129,19 @@ def test_the_curve_of_a_weights_and_biases_run_is_read_before_its_summary(tmp_pa
     assert train(read_history(tmp_path)) == [9.0]
 
 
+def test_the_newest_of_several_weights_and_biases_runs_is_read(tmp_path: Path) -> None:
+    for name, loss, changed in (("20240301_101500-zz", TURNING, 1), ("20240229_235959-aa", FALLING, 9)):
+        rows = [{"epoch": i, "loss": value} for i, value in enumerate(loss)]
+        put(tmp_path / "wandb" / f"run-{name}" / f"run-{name[-2:]}.wandb", wandb_run(rows), changed)
+    assert train(read_history(tmp_path)) == TURNING
+
+
+def test_the_last_training_of_ultralytics_is_read(tmp_path: Path) -> None:
+    for name, loss in (("train", 0.1), ("train2", 0.2), ("train10", 0.3)):
+        put(tmp_path / "runs" / "classify" / name / "results.csv", f"epoch,train/loss,lr/pg0\n1,{loss},0.1\n")
+    assert train(read_history(tmp_path)) == [0.3]
+
+
 def test_what_bindoctor_trained_is_found_in_its_folder(tmp_path: Path) -> None:
     put(tmp_path / "history.csv", History((Epoch(1, 0.6, 0.5), Epoch(2, 0.5, 0.4))).to_csv())
     put(tmp_path / "metrics.json", '{"log-loss": 0.4}')

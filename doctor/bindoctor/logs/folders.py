@@ -17,6 +17,8 @@ MAX_FILES = 50_000
 SKIPPED = {"node_modules", "site-packages", "__pycache__"}
 PLAIN = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt"}
 LIKELY = re.compile(r"hist|log|metric|result|train|curve|loss|eval|progress|summary", re.IGNORECASE)
+STAMP = re.compile(r"(20\d{6})[-_T](\d{6})")
+TIMED = ("TensorBoard", "MLflow")
 MAX_PLAIN = 100
 MAX_PLAIN_SIZE = 64 * 2**20
 
@@ -54,10 +56,17 @@ def logs_in(folder: Path) -> Iterator[tuple[Log, str]]:
 
 
 def _ages(found: Sequence[Log]) -> Callable[[Log], tuple[object, ...]]:
-    """Return what is larger for a newer log: numbers in paths that differ in nothing else, else times."""
-    shapes = {re.sub(r"\d+", "#", str(log.path)) for log in found}
-    if len(shapes) == 1:
-        return lambda log: tuple(int(digits[:30]) for digits in re.findall(r"\d+", str(log.path)))
+    """Return what is larger for a newer log.
+
+    That is the time of writing where files hold it, else a date and time in the path, or numbers in paths that differ
+    in nothing else (``train``, ``train2``), else when files were changed, which a copy may have lost.
+    """
+    if found[0].kind not in TIMED:
+        stamps = {log.path: STAMP.findall(str(log.path)) for log in found}
+        if all(stamps.values()):
+            return lambda log: (*stamps[log.path][-1], str(log.path))
+        if len({re.sub(r"\d+", "", str(log.path)) for log in found}) == 1:
+            return lambda log: tuple(int(digits[:30]) for digits in re.findall(r"\d+", str(log.path)))
     return lambda log: (log.age, str(log.path))
 
 
