@@ -490,6 +490,49 @@ def test_json_lines_are_read_among_other_lines(write: Write) -> None:
     assert "1 lines that are no JSON objects are left out" in history.remarks
 
 
+def test_validations_of_openmmlab_are_of_the_epoch_that_they_call_step(write: Write) -> None:
+    records: list[dict[str, float]] = []
+    for epoch in (1, 2):
+        for step in (50, 100):
+            at = (epoch - 1) * 100 + step
+            records.append({"lr": 0.1, "data_time": 0.1, "loss": 1 / at, "epoch": epoch, "iter": at, "step": at})
+        records.append({"accuracy/top1": 60.0 + epoch, "data_time": 0.1, "time": 0.2, "step": epoch})
+    history = read_history(write(lines(*map(json.dumps, records))))
+    assert history.runs == 1
+    assert curve(history, "train_loss") == pytest.approx([0.015, (1 / 150 + 1 / 200) / 2])
+    assert curve(history, "valid_score") == [0.61, 0.62]
+
+
+def test_the_log_of_catboost_is_read(write: Write) -> None:
+    metrics = {"learn_metrics": [{"name": "Logloss"}], "test_metrics": [{"name": "Logloss"}, {"name": "AUC"}]}
+    rows = [
+        {"iteration": i, "learn": [t], "test": [v, a], "passed_time": 0.1}
+        for i, (t, v, a) in enumerate(zip(FALLING, TURNING, RISING, strict=True))
+    ]
+    history = read_history(write({"meta": metrics, "iterations": rows}))
+    assert (history.source, history.score, history.entropy_scale) == ("CatBoost", "roc-auc", True)
+    assert curve(history, "train_loss") == FALLING
+    assert curve(history, "valid_loss") == TURNING
+
+
+def test_what_trackers_get_from_hugging_face_has_its_epochs(write: Write) -> None:
+    rows: list[dict[str, float]] = []
+    for step in range(10, 61, 10):
+        rows.append({"_step": len(rows), "train/global_step": step, "train/epoch": step / 30, "train/loss": 1 / step})
+        if step % 30 == 0:
+            rows.append(
+                {"_step": len(rows), "train/global_step": step, "train/epoch": step / 30, "eval/loss": 2 / step}
+            )
+    history = read_history(write(wandb_run(rows)))
+    assert numbers(history) == [1, 2]
+    assert curve(history, "valid_loss") == pytest.approx([2 / 30, 2 / 60])
+
+
+def test_a_score_by_no_other_name_is_one_where_its_part_is_said(write: Write) -> None:
+    history = read_history(write({"loss_curve": FALLING, "validation_scores": RISING}))
+    assert (history.score, curve(history, "valid_score")) == ("score", RISING)
+
+
 def test_rows_called_test_serve_as_validation_where_there_are_no_others(write: Write) -> None:
     history = read_history(write({"train_loss": FALLING, "test_loss": TURNING}))
     assert curve(history, "valid_loss") == TURNING

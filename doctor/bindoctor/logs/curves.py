@@ -14,7 +14,7 @@ from bindoctor.logs.recorder import Recorder, Track
 
 SCORES = (
     *("accuracy", "balanced-accuracy", "roc-auc", "f1", "macro-f1", "weighted-f1", "average-precision", "mcc"),
-    *("recall", "precision", "specificity"),
+    *("recall", "precision", "specificity", "score"),
 )
 """What serves as an epoch's score, best first."""
 
