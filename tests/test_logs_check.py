@@ -48,7 +48,7 @@ def test_the_text_says_what_was_read_of_a_run(cli: Cli, tmp_path: Path) -> None:
     done = cli("check", "--run", "logs")
     text = " ".join(done.stdout.split())
     assert "logs: Lightning CSVLogger, 2 epochs (train loss 4 points; valid accuracy, valid loss 3 points;" in text
-    assert "read version_1/metrics.csv, the newest of 2 logs of Lightning in this folder" in text
+    assert "read version_1/metrics.csv, the newest of 2 logs of Lightning" in text
     assert "rules did not run: they are about data, a recipe or predictions, and only a run was given" in text
 
 

@@ -43,16 +43,16 @@ def logs_in(folder: Path) -> Iterator[tuple[Log, str]]:
         InputError: the folder cannot be read.
     """
     files = list(_walk(folder))
-    for kind, find in KINDS.items():
+    for find in FINDERS:
         found = find(folder, files)
         if found:
             newest = max(found, key=_ages(found))
-            remark = f"read {newest.path.relative_to(folder) or newest.path.name}, the newest of {len(found)} logs"
-            yield newest, f"{remark} of {kind} in this folder" if len(found) > 1 else ""
+            read = f"read {newest.path.relative_to(folder)}" if newest.path != folder else ""
+            yield newest, f"{read}, the newest of {len(found)} logs of {newest.kind}" if len(found) > 1 else read
     plain = [file for file in files if file.suffix.lower() in PLAIN and _size(file) <= MAX_PLAIN_SIZE]
     plain.sort(key=lambda file: (LIKELY.search(file.name) is None, -_changed(file), str(file)))
     for file in plain[:MAX_PLAIN]:
-        yield Log("file", file, (file,)), f"read {file.relative_to(folder)}" if len(files) > 1 else ""
+        yield Log("file", file, (file,)), f"read {file.relative_to(folder)}"
 
 
 def _ages(found: Sequence[Log]) -> Callable[[Log], tuple[object, ...]]:
@@ -171,16 +171,17 @@ def _databases(folder: Path, files: Sequence[Path]) -> list[Log]:
 
 
 Finder = Callable[[Path, Sequence[Path]], list[Log]]
-KINDS: dict[str, Finder] = {
-    "Hugging Face Trainer": _trainer_states,
-    "Lightning": _by_name("Lightning", lambda file: file.name == "metrics.csv"),
-    "Ultralytics": _by_name("Ultralytics", lambda file: file.name == "results.csv"),
-    "Weights & Biases": _by_name("Weights & Biases", lambda file: file.suffix == ".wandb"),
-    "Weights & Biases ": _by_name("Weights & Biases", lambda file: file.name == "wandb-summary.json"),
-    "MLflow": _metric_files,
-    "MLflow databases": _databases,
-    "TensorBoard": _event_files,
-}
+FINDERS: tuple[Finder, ...] = (
+    _trainer_states,
+    _by_name("Lightning", lambda file: file.name == "metrics.csv"),
+    _by_name("Ultralytics", lambda file: file.name == "results.csv"),
+    _by_name("Weights & Biases", lambda file: file.suffix == ".wandb"),
+    _by_name("Weights & Biases", lambda file: file.name == "wandb-summary.json"),
+    _metric_files,
+    _databases,
+    _event_files,
+)
+"""Finds the logs of each kind, in the order in which kinds are tried."""
 
 
 def _written(file: Path) -> float:
