@@ -290,7 +290,7 @@ def audited(*rules: Rule, ignores: tuple[Ignore, ...] = (), known: tuple[Known, 
 
 
 def test_a_rule_about_the_others_runs_after_them_wherever_it_stands() -> None:
-    assert audited(needy_rule, saying("TT101")) == ["TT202 needs profile"]
+    assert audited(needy_rule, saying("TT101")) == ["TT202 needs profile: give DATA"]
 
 
 def test_an_ignore_without_a_finding_is_unused() -> None:

@@ -84,7 +84,8 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         remarks.append(f"every record is of epoch {lead[0].epochs[0]:g}: each counts as one")
         by_epoch = False
     if not by_epoch and not by_step:
-        found = {name: _numbered(points) for name, points in found.items()}
+        longest = max(len(points.values) for points in lead)
+        found = {name: _numbered(points, longest) for name, points in found.items()}
         by_epoch = True
     first_loss = _take_first(found, remarks)
     grid = _grid(found, by_epoch, remarks)
@@ -132,9 +133,13 @@ def timed(points: Points, clock: Floats) -> Points:
     return Points(points.values, points.steps, epochs)
 
 
-def _numbered(points: Points) -> Points:
-    places = np.arange(len(points.values), dtype=np.float64)
-    return Points(points.values, places, places)
+def _numbered(points: Points, longest: int) -> Points:
+    """Place points by their numbers, those of a curve with a whole part of the longest one's points evenly."""
+    count = len(points.values)
+    places = np.arange(1, count + 1, dtype=np.float64)
+    if count and longest % count == 0:
+        places *= longest // count
+    return Points(points.values, places - 1, places - 1)
 
 
 def _take_first(found: dict[str, Points], remarks: list[str]) -> float | None:
