@@ -349,6 +349,12 @@ def test_numbered_evaluation_sets_are_taken_by_their_order_and_that_is_said(writ
     assert "'validation_0' is taken for the training rows" in history.remarks[0]
 
 
+def test_error_rates_become_accuracies(write: Write) -> None:
+    history = read_history(write({"train": {"error": [0.5, 0.25]}, "valid": {"error": [0.5, 0.375]}}))
+    assert (history.score, curve(history, "valid_score")) == ("accuracy", [0.5, 0.625])
+    assert series(history, "valid", "error").values == (0.5, 0.375)
+
+
 def test_a_single_evaluation_set_is_of_validation_rows(write: Write) -> None:
     history = read_history(write({"validation_0": {"logloss": TURNING, "auc": RISING}}))
     assert curve(history, "valid_loss") == TURNING
