@@ -72,7 +72,7 @@ def test_a_rule_that_raises_says_why_and_hides_no_other() -> None:
 
 def test_a_rule_without_its_evidence_says_what_it_needs() -> None:
     (outcome,) = examine([needy_rule], Evidence())
-    assert (outcome.status, outcome.why) == ("skipped", "needs profile and recipe")
+    assert (outcome.status, outcome.why) == ("skipped", "needs profile and recipe: give DATA")
 
 
 def test_a_finding_is_stamped_with_its_rule() -> None:
@@ -290,7 +290,7 @@ def audited(*rules: Rule, ignores: tuple[Ignore, ...] = (), known: tuple[Known, 
 
 
 def test_a_rule_about_the_others_runs_after_them_wherever_it_stands() -> None:
-    assert audited(needy_rule, saying("TT101")) == ["TT202 needs profile"]
+    assert audited(needy_rule, saying("TT101")) == ["TT202 needs profile: give DATA"]
 
 
 def test_an_ignore_without_a_finding_is_unused() -> None:

@@ -265,9 +265,9 @@ def test_a_run_of_mlflows_files_is_read(tmp_path: Path) -> None:
         assert curve(history, "valid_score") == RISING
 
 
-def test_one_point_a_metric_is_no_curve_and_said_so(tmp_path: Path) -> None:
+def test_scores_of_no_part_are_no_epochs(tmp_path: Path) -> None:
     history = read_history(mlflow_run(tmp_path / "run", {"Accuracy": [0.84], "F1": [0.7]}))
-    assert "every metric was logged once: there is no curve" in history.remarks
+    assert series(history, "", "accuracy").values == (0.84,)
     assert all(epoch.train_loss is None and epoch.valid_loss is None for epoch in history.epochs)
 
 
@@ -347,6 +347,12 @@ def test_evaluation_results_of_boosting_libraries_are_read(write: Write, sets: t
 def test_numbered_evaluation_sets_are_taken_by_their_order_and_that_is_said(write: Write) -> None:
     history = read_history(write({"validation_0": {"logloss": FALLING}, "validation_1": {"logloss": TURNING}}))
     assert "'validation_0' is taken for the training rows" in history.remarks[0]
+
+
+def test_error_rates_become_accuracies(write: Write) -> None:
+    history = read_history(write({"train": {"error": [0.5, 0.25]}, "valid": {"error": [0.5, 0.375]}}))
+    assert (history.score, curve(history, "valid_score")) == ("accuracy", [0.5, 0.625])
+    assert series(history, "valid", "error").values == (0.5, 0.375)
 
 
 def test_a_single_evaluation_set_is_of_validation_rows(write: Write) -> None:
@@ -490,6 +496,49 @@ def test_json_lines_are_read_among_other_lines(write: Write) -> None:
     assert "1 lines that are no JSON objects are left out" in history.remarks
 
 
+def test_validations_of_openmmlab_are_of_the_epoch_that_they_call_step(write: Write) -> None:
+    records: list[dict[str, float]] = []
+    for epoch in (1, 2):
+        for step in (50, 100):
+            at = (epoch - 1) * 100 + step
+            records.append({"lr": 0.1, "data_time": 0.1, "loss": 1 / at, "epoch": epoch, "iter": at, "step": at})
+        records.append({"accuracy/top1": 60.0 + epoch, "data_time": 0.1, "time": 0.2, "step": epoch})
+    history = read_history(write(lines(*map(json.dumps, records))))
+    assert history.runs == 1
+    assert curve(history, "train_loss") == pytest.approx([0.015, (1 / 150 + 1 / 200) / 2])
+    assert curve(history, "valid_score") == [0.61, 0.62]
+
+
+def test_the_log_of_catboost_is_read(write: Write) -> None:
+    metrics = {"learn_metrics": [{"name": "Logloss"}], "test_metrics": [{"name": "Logloss"}, {"name": "AUC"}]}
+    rows = [
+        {"iteration": i, "learn": [t], "test": [v, a], "passed_time": 0.1}
+        for i, (t, v, a) in enumerate(zip(FALLING, TURNING, RISING, strict=True))
+    ]
+    history = read_history(write({"meta": metrics, "iterations": rows}))
+    assert (history.source, history.score, history.entropy_scale) == ("CatBoost", "roc-auc", True)
+    assert curve(history, "train_loss") == FALLING
+    assert curve(history, "valid_loss") == TURNING
+
+
+def test_what_trackers_get_from_hugging_face_has_its_epochs(write: Write) -> None:
+    rows: list[dict[str, float]] = []
+    for step in range(10, 61, 10):
+        rows.append({"_step": len(rows), "train/global_step": step, "train/epoch": step / 30, "train/loss": 1 / step})
+        if step % 30 == 0:
+            rows.append(
+                {"_step": len(rows), "train/global_step": step, "train/epoch": step / 30, "eval/loss": 2 / step}
+            )
+    history = read_history(write(wandb_run(rows)))
+    assert numbers(history) == [1, 2]
+    assert curve(history, "valid_loss") == pytest.approx([2 / 30, 2 / 60])
+
+
+def test_a_score_by_no_other_name_is_one_where_its_part_is_said(write: Write) -> None:
+    history = read_history(write({"loss_curve": FALLING, "validation_scores": RISING}))
+    assert (history.score, curve(history, "valid_score")) == ("score", RISING)
+
+
 def test_rows_called_test_serve_as_validation_where_there_are_no_others(write: Write) -> None:
     history = read_history(write({"train_loss": FALLING, "test_loss": TURNING}))
     assert curve(history, "valid_loss") == TURNING
@@ -514,6 +563,13 @@ def test_a_run_that_was_taken_up_again_is_one_run(write: Write) -> None:
     assert history.runs == 1
     assert numbers(history) == list(range(12))
     assert "taken up again at epoch 7" in history.remarks[0]
+
+
+def test_trainings_of_one_epoch_one_after_another_are_one_run(write: Write) -> None:
+    rows = [f"0,{t},{v}" for t, v in zip(FALLING, TURNING, strict=True)]
+    history = read_history(write(lines("epoch,loss,val_loss", *rows)))
+    assert curve(history, "train_loss") == FALLING
+    assert history.remarks == ("every record is of epoch 0: each counts as one",)
 
 
 def test_folds_in_one_table_are_runs(write: Write) -> None:

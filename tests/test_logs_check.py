@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Cli
-from log_files import FALLING, TURNING, keras_csv, lightning_csv, lines, skorch_history
+from log_files import FALLING, TURNING, keras_csv, lightning_csv, lines, mlflow_run, skorch_history
 
 DATA = "x,z,y\n" + "".join(f"{i * 37 % 101},{i * 53 % 89},{'yes' if i * 7 % 5 < 2 else 'no'}\n" for i in range(200))
 
@@ -48,7 +48,7 @@ def test_the_text_says_what_was_read_of_a_run(cli: Cli, tmp_path: Path) -> None:
     done = cli("check", "--run", "logs")
     text = " ".join(done.stdout.split())
     assert "logs: Lightning CSVLogger, 2 epochs (train loss 4 points; valid accuracy, valid loss 3 points;" in text
-    assert "read version_1/metrics.csv, the newest of 2 logs of Lightning in this folder" in text
+    assert "read version_1/metrics.csv, the newest of 2 logs of Lightning" in text
     assert "rules did not run: they are about data, a recipe or predictions, and only a run was given" in text
 
 
@@ -56,6 +56,13 @@ def test_a_run_that_is_too_short_is_said_to_be(cli: Cli, tmp_path: Path) -> None
     log = put(tmp_path, "history.json", json.dumps(skorch_history()[:2]))
     assert checked(cli, "--run", log)["run"]["too_short"] == "2 epochs: too few to judge a curve"
     assert "2 epochs: too few to judge a curve" in cli("check", "--run", log).stdout
+
+
+def test_one_point_a_metric_is_said_to_be_no_curve(cli: Cli, tmp_path: Path) -> None:
+    run = mlflow_run(tmp_path / "mlruns" / "0" / "abc", {"Accuracy": [0.84], "F1": [0.7]})
+    report = checked(cli, "--run", run)["run"]
+    assert (report["source"], report["epochs"], report["points"]) == ("MLflow", 0, {"accuracy": 1, "f1": 1})
+    assert report["too_short"] == "every metric was logged once: there is no curve to judge"
 
 
 def test_a_run_and_data_are_checked_together(cli: Cli, tmp_path: Path) -> None:

@@ -224,6 +224,17 @@ def test_event_files_of_many_records_are_checked_in_batches(tmp_path: Path) -> N
     assert f"record {BATCH + 8} damaged" in history.remarks[0]
 
 
+def test_a_table_of_thousands_of_runs_is_read_to_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        lines("run,epoch,loss", *(f"{run},{epoch},{run + epoch}" for run in range(5000) for epoch in (0, 1)))
+    )
+    history = read_history(path)
+    assert history.runs == 5000
+    assert history.curve("train_loss").tolist() == [4999, 5000]
+    assert [s.run for s in history.series] == list(range(4900, 5000))
+
+
 def test_numbers_too_large_for_a_float_are_infinite(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text(f'[{{"loss": {10**400}}}, {{"loss": 1}}]')

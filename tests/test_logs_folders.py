@@ -42,7 +42,7 @@ def test_the_highest_version_of_lightning_is_read(tmp_path: Path) -> None:
     history, files = read_log(tmp_path)
     assert files == (tmp_path / "lightning_logs" / "version_10" / "metrics.csv",)
     assert history.remarks[0] == (
-        f"read {Path('lightning_logs/version_10/metrics.csv')}, the newest of 3 logs of Lightning in this folder"
+        f"read {Path('lightning_logs/version_10/metrics.csv')}, the newest of 3 logs of Lightning"
     )
 
 
@@ -95,7 +95,7 @@ def test_several_event_files_of_a_folder_are_read_in_their_order(tmp_path: Path)
     history = read_history(tmp_path)
     assert history.runs == 1
     assert train(history) == pytest.approx([*FALLING[:3], *TURNING])
-    assert "taken up again at step 3" in history.remarks[0]
+    assert any("taken up again at step 3" in remark for remark in history.remarks)
 
 
 def test_the_newest_of_several_tensorboard_runs_is_read(tmp_path: Path) -> None:
@@ -129,6 +129,19 @@ def test_the_curve_of_a_weights_and_biases_run_is_read_before_its_summary(tmp_pa
     assert train(read_history(tmp_path)) == [9.0]
 
 
+def test_the_newest_of_several_weights_and_biases_runs_is_read(tmp_path: Path) -> None:
+    for name, loss, changed in (("20240301_101500-zz", TURNING, 1), ("20240229_235959-aa", FALLING, 9)):
+        rows = [{"epoch": i, "loss": value} for i, value in enumerate(loss)]
+        put(tmp_path / "wandb" / f"run-{name}" / f"run-{name[-2:]}.wandb", wandb_run(rows), changed)
+    assert train(read_history(tmp_path)) == TURNING
+
+
+def test_the_last_training_of_ultralytics_is_read(tmp_path: Path) -> None:
+    for name, loss in (("train", 0.1), ("train2", 0.2), ("train10", 0.3)):
+        put(tmp_path / "runs" / "classify" / name / "results.csv", f"epoch,train/loss,lr/pg0\n1,{loss},0.1\n")
+    assert train(read_history(tmp_path)) == [0.3]
+
+
 def test_what_bindoctor_trained_is_found_in_its_folder(tmp_path: Path) -> None:
     put(tmp_path / "history.csv", History((Epoch(1, 0.6, 0.5), Epoch(2, 0.5, 0.4))).to_csv())
     put(tmp_path / "metrics.json", '{"log-loss": 0.4}')
@@ -160,7 +173,8 @@ def test_a_log_that_cannot_be_read_is_passed_over_and_named(tmp_path: Path) -> N
     put(tmp_path / "results.csv", "epoch,train/loss,lr/pg0\n1,0.7,0.1\n2,0.5,0.1\n")
     history = read_history(tmp_path)
     assert train(history) == [0.7, 0.5]
-    assert "passed over" in history.remarks[0]
+    assert history.remarks[0] == "read results.csv"
+    assert "passed over" in history.remarks[1]
 
 
 @pytest.mark.parametrize("fill", [lambda folder: None, lambda folder: put(folder / "model.pt", b"\0\1\2")])

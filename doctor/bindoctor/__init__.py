@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bindoctor.fix_result import FixResult
     from bindoctor.history import Epoch, History, Series
     from bindoctor.inspection import FitFacts, Inspection, LabelFacts, LayerFacts, OutputFacts, ParameterFacts
+    from bindoctor.logs import read_history
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
     from bindoctor.predictions import Importance, Predictions, SimpleModel
@@ -44,6 +45,7 @@ HOMES = {
     "findings": "Aim Confidence Finding Fix RowList Severity Where",
     "history": "Epoch History Series",
     "inspection": "FitFacts Inspection LabelFacts LayerFacts OutputFacts ParameterFacts",
+    "logs": "read_history",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
     "predictions": "Importance Predictions SimpleModel",
@@ -112,6 +114,7 @@ __all__ = [
     "fix",
     "is_held_out",
     "read",
+    "read_history",
     "rule",
     "scores",
 ]

@@ -26,7 +26,8 @@ class Series(msgspec.Struct, frozen=True):
 
     Attributes:
         part: which rows the values are of; "" where they are of none, as the learning rate.
-        metric: "loss", "accuracy", "learning-rate", "gradient-norm" and their like; else the name in the log.
+        metric: "loss", "accuracy", "roc-auc", "f1", "recall", "learning-rate", "gradient-norm" and their like,
+            "batch-loss" for losses of batches beside those of epochs; else the name in the log.
         values: the logged numbers, NaN and infinities included.
         steps: optimizer steps at which they were logged, as many; empty where unknown.
         epochs: epochs at which they were logged, fractions included, as many; empty where unknown.
@@ -49,7 +50,7 @@ class History(msgspec.Struct, frozen=True):
         first_loss: the loss before any step, where it is known.
         best_epoch: the epoch whose weights were kept, where it is known.
         series: everything that was logged, of all runs; empty where ``epochs`` says it all.
-        runs: how many runs the log holds.
+        runs: how many runs the log holds; ``epochs`` are of the last one, ``runs - 1`` in ``series``.
         source: what wrote the log, "" for bindoctor itself.
         remarks: what reading left out or decided that the user should know.
         entropy_scale: whether the losses are cross-entropies in nats a row, which may be held against the classes'
@@ -72,11 +73,6 @@ class History(msgspec.Struct, frozen=True):
     def curve(self, name: str) -> np.ndarray:
         """Return one column as float64 of shape (epochs,), NaN where nothing was logged."""
         return np.array([np.nan if (v := getattr(e, name)) is None else v for e in self.epochs], dtype=np.float64)
-
-    @property
-    def last_run(self) -> int:
-        """Return the run of ``series`` that ``epochs`` are of."""
-        return max((series.run for series in self.series if series.metric == "loss"), default=self.runs - 1)
 
     @classmethod
     def mean(cls, runs: Sequence["History"]) -> "History":

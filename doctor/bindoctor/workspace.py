@@ -27,7 +27,6 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.history import History
-from bindoctor.logs import METRICS
 from bindoctor.outputs import RunKey
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State
@@ -309,7 +308,10 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
 
 def summarise_run(path: Path, history: History) -> RunSummary:
     """Return the report's description of a training run: of the last one, where the log holds several."""
-    last = [series for series in history.series if series.run == history.last_run]
+    # Imported here, as most checks have no run.
+    from bindoctor.logs import METRICS
+
+    last = [series for series in history.series if series.run == history.runs - 1]
     points = {
         f"{series.part} {series.metric}".strip(): len(series.values) for series in last if series.metric in METRICS
     }
@@ -319,9 +321,11 @@ def summarise_run(path: Path, history: History) -> RunSummary:
         points = {name.replace("_", " "): count for name, count in known.items() if count}
     longest = max([len(history.epochs), *(len(one.values) for one in last if one.metric == "loss")])
     too_short = ""
-    if longest < MIN_POINTS:
+    if points and max(points.values()) == 1 and len(history.epochs) <= 1:
+        too_short = "every metric was logged once: there is no curve to judge"
+    elif longest < MIN_POINTS:
         epochs = f"{len(history.epochs)} epoch{'s' if len(history.epochs) != 1 else ''}"
-        too_short = f"{epochs if history.epochs else 'no curve'}: too few to judge a curve"
+        too_short = f"{epochs if history.epochs else 'no epochs'}: too few to judge a curve"
     return RunSummary(str(path), history.source, history.runs, len(history.epochs), points, too_short, history.remarks)
 
 

@@ -12,7 +12,6 @@ import msgspec
 from bindoctor.cli.options import PATH, prepare_training, training_is_installed
 from bindoctor.evidence import Evidence
 from bindoctor.history import History
-from bindoctor.logs import read_log
 from bindoctor.outputs import RUN_FILE, read_run
 from bindoctor.predictions import read_predictions
 from bindoctor.profile import EVERYTHING
@@ -34,6 +33,8 @@ class GivenRun(msgspec.Struct, frozen=True):
         """
         if self.history is None:
             return ReadRun(None, (self.predictions,))
+        from bindoctor.logs import read_log
+
         history, files = read_log(self.history)
         return ReadRun(history, (*files, self.predictions))
 

@@ -14,11 +14,14 @@ from bindoctor.logs.recorder import Recorder, Track
 
 SCORES = (
     *("accuracy", "balanced-accuracy", "roc-auc", "f1", "macro-f1", "weighted-f1", "average-precision", "mcc"),
-    *("recall", "precision", "specificity"),
+    *("recall", "precision", "specificity", "score"),
 )
 """What serves as an epoch's score, best first."""
 
 RATES = (*SCORES, "error")
+MAX_RUNS = 100
+"""Points of earlier runs than the last so many are not handed on."""
+
 MAX_SHARE = 1.5
 """A rate beyond it is a percentage."""
 
@@ -61,27 +64,25 @@ def history_of(
     said = [*remarks, *recorder.remarks]
     columns = [_as_share(column, said) for column in columns]
     run = _last_run(columns)
-    shown = columns
+    main = {(column.part, column.metric): _points(column, run) for column in columns}
     if recorder.unnumbered and not any(column.metric == "loss" for column in columns):
         # A table of results, of which each record may be a model of its own.
         said.append("scores without losses, epochs or steps are no curve")
-        shown = []
-    main = {
-        (column.part, column.metric): points
-        for column in shown
-        if column.metric in ("loss", *SCORES, *UNPARTED) and len((points := _points(column, run)).values)
-    }
+        main = {}
+    main = _with_accuracy({key: points for key, points in main.items() if len(points.values)})
     score = _score(main)
-    clocks = [_clock(recorder, each) for each in range(recorder.runs)]
+    clocks = {each: _clock(recorder, each) for each in range(max(0, recorder.runs - MAX_RUNS), recorder.runs)}
+    if run not in clocks:
+        clocks[run] = _clock(recorder, run)
     made = epochs_of(main, score, clocks[run], best_step)
-    if recorder.runs > 1:
-        said.append(f"the log holds {recorder.runs} runs; the last one is judged")
+    if run:
+        said.append(f"the log holds {run + 1} runs; the last one is judged")
     return History(
         made.epochs,
         made.first_loss,
         made.best_epoch,
-        tuple(series for column in columns for series in _series(column, clocks)),
-        recorder.runs,
+        tuple(series for column in columns for series in _series(column, clocks, run)),
+        run + 1,
         source,
         tuple(dict.fromkeys((*said, *made.remarks))),
         _scale(recorder, columns) if entropy_scale is None else entropy_scale,
@@ -167,6 +168,16 @@ def _as_share(column: Column, said: list[str]) -> Column:
     return msgspec.structs.replace(column, percent=True)
 
 
+def _with_accuracy(main: Mapping[tuple[Part, str], Points]) -> dict[tuple[Part, str], Points]:
+    """Add the accuracy of a part of which only the error rate was logged."""
+    added = {
+        (part, "accuracy"): Points(1 - points.values, points.steps, points.epochs)
+        for (part, metric), points in main.items()
+        if metric == "error"
+    }
+    return {**added, **main}
+
+
 def _last_run(columns: Sequence[Column]) -> int:
     """Return the last run with losses, else with scores: rows after it may be of a test only."""
     for metrics in (("loss",), RATES):
@@ -186,10 +197,10 @@ def _points(column: Column, run: int) -> Points:
     )
 
 
-def _series(column: Column, clocks: Sequence[Floats]) -> Iterable[Series]:
+def _series(column: Column, clocks: Mapping[int, Floats], last: int) -> Iterable[Series]:
     track = column.track
     runs = np.asarray(track.runs)
-    for run in np.unique(runs).tolist():
+    for run in (run for run in np.unique(runs).tolist() if run in clocks):
         points = timed(_points(column, run), clocks[run])
         yield Series(
             column.part,
@@ -197,7 +208,8 @@ def _series(column: Column, clocks: Sequence[Floats]) -> Iterable[Series]:
             tuple(points.values.tolist()),
             tuple(points.steps.astype(np.int64).tolist()) if np.isfinite(points.steps).all() else (),
             tuple(points.epochs.tolist()) if np.isfinite(points.epochs).all() else (),
-            run,
+            # What follows the last run with losses is a test of it.
+            min(run, last),
         )
 
 

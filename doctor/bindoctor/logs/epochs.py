@@ -1,7 +1,7 @@
 """Puts points that were logged on grids of their own into epochs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -80,8 +80,12 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         return Course((), None, None, tuple(remarks))
     by_epoch = all(np.isfinite(points.epochs).all() for points in lead)
     by_step = all(np.isfinite(points.steps).all() for points in lead)
+    if by_epoch and not by_step and _stands_still(lead):
+        remarks.append(f"every record is of epoch {lead[0].epochs[0]:g}: each counts as one")
+        by_epoch = False
     if not by_epoch and not by_step:
-        found = {name: _numbered(points) for name, points in found.items()}
+        longest = max(len(points.values) for points in lead)
+        found = {name: _numbered(points, longest) for name, points in found.items()}
         by_epoch = True
     first_loss = _take_first(found, remarks)
     grid = _grid(found, by_epoch, remarks)
@@ -93,6 +97,14 @@ def epochs_of(main: Main, score: str, clock: Floats, best_step: float) -> Course
         for at, value in _summed(points.values, places[name], len(rows), averaged=averaged):
             rows[at][name] = value
     return Course(tuple(Epoch(**row) for row in rows), first_loss, _best(grid, found, best_step), tuple(remarks))
+
+
+def _stands_still(lead: Sequence[Points]) -> bool:
+    """Tell whether the epoch never changes though training and validation were logged again and again."""
+    counts = {len(points.values) for points in lead}
+    return (
+        len(lead) > 1 and len(counts) == 1 and min(counts) > 1 and len({*np.concatenate([p.epochs for p in lead])}) == 1
+    )
 
 
 class Grid(msgspec.Struct, frozen=True):
@@ -121,9 +133,13 @@ def timed(points: Points, clock: Floats) -> Points:
     return Points(points.values, points.steps, epochs)
 
 
-def _numbered(points: Points) -> Points:
-    places = np.arange(len(points.values), dtype=np.float64)
-    return Points(points.values, places, places)
+def _numbered(points: Points, longest: int) -> Points:
+    """Place points by their numbers, those of a curve with a whole part of the longest one's points evenly."""
+    count = len(points.values)
+    places = np.arange(1, count + 1, dtype=np.float64)
+    if count and longest % count == 0:
+        places *= longest // count
+    return Points(points.values, places - 1, places - 1)
 
 
 def _take_first(found: dict[str, Points], remarks: list[str]) -> float | None:

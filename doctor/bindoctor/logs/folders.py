@@ -17,6 +17,8 @@ MAX_FILES = 50_000
 SKIPPED = {"node_modules", "site-packages", "__pycache__"}
 PLAIN = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt"}
 LIKELY = re.compile(r"hist|log|metric|result|train|curve|loss|eval|progress|summary", re.IGNORECASE)
+STAMP = re.compile(r"(20\d{6})[-_T](\d{6})")
+TIMED = ("TensorBoard", "MLflow")
 MAX_PLAIN = 100
 MAX_PLAIN_SIZE = 64 * 2**20
 
@@ -41,23 +43,30 @@ def logs_in(folder: Path) -> Iterator[tuple[Log, str]]:
         InputError: the folder cannot be read.
     """
     files = list(_walk(folder))
-    for kind, find in KINDS.items():
+    for find in FINDERS:
         found = find(folder, files)
         if found:
             newest = max(found, key=_ages(found))
-            remark = f"read {newest.path.relative_to(folder) or newest.path.name}, the newest of {len(found)} logs"
-            yield newest, f"{remark} of {kind} in this folder" if len(found) > 1 else ""
+            read = f"read {newest.path.relative_to(folder)}" if newest.path != folder else ""
+            yield newest, f"{read}, the newest of {len(found)} logs of {newest.kind}" if len(found) > 1 else read
     plain = [file for file in files if file.suffix.lower() in PLAIN and _size(file) <= MAX_PLAIN_SIZE]
     plain.sort(key=lambda file: (LIKELY.search(file.name) is None, -_changed(file), str(file)))
     for file in plain[:MAX_PLAIN]:
-        yield Log("file", file, (file,)), f"read {file.relative_to(folder)}" if len(files) > 1 else ""
+        yield Log("file", file, (file,)), f"read {file.relative_to(folder)}"
 
 
 def _ages(found: Sequence[Log]) -> Callable[[Log], tuple[object, ...]]:
-    """Return what is larger for a newer log: numbers in paths that differ in nothing else, else times."""
-    shapes = {re.sub(r"\d+", "#", str(log.path)) for log in found}
-    if len(shapes) == 1:
-        return lambda log: tuple(int(digits[:30]) for digits in re.findall(r"\d+", str(log.path)))
+    """Return what is larger for a newer log.
+
+    That is the time of writing where files hold it, else a date and time in the path, or numbers in paths that differ
+    in nothing else (``train``, ``train2``), else when files were changed, which a copy may have lost.
+    """
+    if found[0].kind not in TIMED:
+        stamps = {log.path: STAMP.findall(str(log.path)) for log in found}
+        if all(stamps.values()):
+            return lambda log: (*stamps[log.path][-1], str(log.path))
+        if len({re.sub(r"\d+", "", str(log.path)) for log in found}) == 1:
+            return lambda log: tuple(int(digits[:30]) for digits in re.findall(r"\d+", str(log.path)))
     return lambda log: (log.age, str(log.path))
 
 
@@ -162,16 +171,17 @@ def _databases(folder: Path, files: Sequence[Path]) -> list[Log]:
 
 
 Finder = Callable[[Path, Sequence[Path]], list[Log]]
-KINDS: dict[str, Finder] = {
-    "Hugging Face Trainer": _trainer_states,
-    "Lightning": _by_name("Lightning", lambda file: file.name == "metrics.csv"),
-    "Ultralytics": _by_name("Ultralytics", lambda file: file.name == "results.csv"),
-    "Weights & Biases": _by_name("Weights & Biases", lambda file: file.suffix == ".wandb"),
-    "Weights & Biases ": _by_name("Weights & Biases", lambda file: file.name == "wandb-summary.json"),
-    "MLflow": _metric_files,
-    "MLflow databases": _databases,
-    "TensorBoard": _event_files,
-}
+FINDERS: tuple[Finder, ...] = (
+    _trainer_states,
+    _by_name("Lightning", lambda file: file.name == "metrics.csv"),
+    _by_name("Ultralytics", lambda file: file.name == "results.csv"),
+    _by_name("Weights & Biases", lambda file: file.suffix == ".wandb"),
+    _by_name("Weights & Biases", lambda file: file.name == "wandb-summary.json"),
+    _metric_files,
+    _databases,
+    _event_files,
+)
+"""Finds the logs of each kind, in the order in which kinds are tried."""
 
 
 def _written(file: Path) -> float:

@@ -47,7 +47,7 @@ def read_metric_files(path: Path, files: Iterable[tuple[str, Path]], remarks: It
             elif line.strip():
                 raise InputError(f"{file}: line {number} is no metric of MLflow's: a time, a value and a step.")
         _record(recorder, name, points)
-    return history_of(recorder, path, source="MLflow", remarks=(*remarks, *_no_curve(recorder)))
+    return history_of(recorder, path, source="MLflow", remarks=tuple(remarks))
 
 
 def read_database(path: Path) -> History:
@@ -90,7 +90,7 @@ def read_database(path: Path) -> History:
     for key, values in points.items():
         _record(recorder, key, values)
     remarks = [f"read run {name or newest} ({newest}), the newest of {len(runs)}"] if len(runs) > 1 else []
-    return history_of(recorder, path, source="MLflow", remarks=(*remarks, *_no_curve(recorder)))
+    return history_of(recorder, path, source="MLflow", remarks=tuple(remarks))
 
 
 def _record(recorder: Recorder, name: str, points: list[Point]) -> None:
@@ -99,9 +99,3 @@ def _record(recorder: Recorder, name: str, points: list[Point]) -> None:
     ordered = sorted(points, key=lambda point: point[0] if unnumbered else point[2])
     for place, (_, value, step) in enumerate(ordered):
         recorder.add(name, value, float(place if unnumbered else step))
-
-
-def _no_curve(recorder: Recorder) -> list[str]:
-    if all(len(track.values) == 1 for track in recorder.tracks.values()):
-        return ["every metric was logged once: there is no curve"]
-    return []

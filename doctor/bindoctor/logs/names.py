@@ -60,13 +60,13 @@ METRICS: Mapping[str, str] = {
         "sparse-categorical-accuracy multiclass-accuracy multiclassaccuracy binaryaccuracy prec1 prec-1",
         "error": "error err errors merror error-rate binary-error multi-error",
         "roc-auc": "auc auroc roc-auc rocauc roc-auc-score auc-roc binaryauroc multiclassauroc",
-        "average-precision": "aucpr auprc pr-auc prauc auc-pr average-precision average-precision-score ap auc-prc",
+        "average-precision": "aucpr auprc pr-auc prauc auc-pr average-precision average-precision-score ap auc-prc prc",
         "f1": "f1 f1-score f1score binaryf1score",
         "macro-f1": "macro-f1 f1-macro macro-f1-score f1-score-macro",
         "weighted-f1": "weighted-f1 f1-weighted weighted-f1-score f1-score-weighted",
         "precision": "precision",
-        "recall": "recall sensitivity tpr",
-        "specificity": "specificity tnr",
+        "recall": "recall sensitivity sens tpr",
+        "specificity": "specificity spec tnr",
         "balanced-accuracy": "balanced-accuracy balanced-acc bal-acc bacc balanced-accuracy-score",
         "mcc": "mcc matthews matthews-correlation matthews-corrcoef matthewscorrcoef",
         "learning-rate": "lr learning-rate learningrate",
@@ -76,7 +76,7 @@ METRICS: Mapping[str, str] = {
 }
 """Canonical metrics by the words that are left of a name without part, grain and numbers."""
 
-METRIC_NAMES = frozenset(METRICS.values())
+METRIC_NAMES = frozenset((*METRICS.values(), "score"))
 
 ENTROPIES = {
     *("ce", "xent", "bce", "cross-entropy", "crossentropy", "cross-entropy-loss", "crossentropy-loss", "bce-loss"),
@@ -157,6 +157,8 @@ def meaning(name: str) -> Meaning:
         shorter = "-".join(word for word in short.split("-") if word not in TASKS)
         words = shorter if shorter in METRICS else words
     metric = METRICS.get(words, "")
+    if part and words in ("score", "scores"):
+        metric = "score"
     if not metric and rest and rest[0] in ("lr", "learning"):
         metric = "learning-rate"
     if not metric and {"grad", "gradient"} & {*rest} and "norm" in rest and len(rest) <= 4:

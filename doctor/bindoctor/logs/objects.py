@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,6 +44,8 @@ def history_in(path: Path, loaded: Any) -> History:
     """
     if isinstance(loaded, dict) and isinstance(loaded.get("log_history"), list):
         return read_trainer_state(path, loaded)
+    if isinstance(loaded, dict) and isinstance(loaded.get("iterations"), list) and isinstance(loaded.get("meta"), dict):
+        return _of_records(path, list(_catboost(loaded)), "CatBoost")
     records = records_in(loaded)
     if records is not None:
         if any(isinstance(record, dict) and HUGGING_FACE & record.keys() for record in records):
@@ -81,12 +83,34 @@ def read_json_lines(path: Path, text: TextIO) -> History:
         except (ValueError, RecursionError):
             broken = True
         if not broken:
-            reader.add(record, number, strict=False)
+            reader.add(_openmmlab(record), number, strict=False)
     if broken:
         recorder.remarks.append(f"the last record ({number}) is cut off and left out")
     if strange:
         recorder.remarks.append(f"{strange} lines that are no JSON objects are left out")
     return history_of(recorder, path, source="JSON Lines")
+
+
+def _openmmlab(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name what MMEngine's ``scalars.json`` holds of a validation, whose "step" is the epoch."""
+    if not {"data_time", "step"} <= record.keys() or {"lr", "loss", "epoch"} & record.keys():
+        return record
+    scores = {f"val/{name}": value for name, value in record.items() if name not in ("step", "data_time", "time")}
+    return {"epoch": record["step"], **scores}
+
+
+def _catboost(loaded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the records of ``catboost_training.json``, whose values are in the order of the metrics' names."""
+    for record in loaded["iterations"]:
+        if not isinstance(record, dict):
+            continue
+        values = {"iteration": record.get("iteration")}
+        for part in ("learn", "test"):
+            metrics, row = loaded["meta"].get(f"{part}_metrics"), record.get(part)
+            if isinstance(metrics, list) and isinstance(row, list):
+                names = [str(metric.get("name")) for metric in metrics if isinstance(metric, dict)]
+                values |= {f"{part}/{name}": value for name, value in zip(names, row, strict=False)}
+        yield values
 
 
 def records_in(loaded: Any, depth: int = 0) -> list[Any] | None:
@@ -107,7 +131,7 @@ def _is_lists(record: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) and meaning(str(name)).metric for name, value in record.items())
 
 
-def _of_records(path: Path, records: Sequence[Any]) -> History:
+def _of_records(path: Path, records: Sequence[Any], source: str = "JSON") -> History:
     recorder = Recorder()
     reader = RowReader(path, recorder)
     for number, record in enumerate(records, start=1):
@@ -122,7 +146,7 @@ def _of_records(path: Path, records: Sequence[Any]) -> History:
     names = {name for record in records[:1] if isinstance(record, dict) for name in record}
     if {"_step", "_runtime"} <= names:
         return history_of(recorder, path, source="Weights & Biases summary")
-    return history_of(recorder, path, source="JSON")
+    return history_of(recorder, path, source=source)
 
 
 def read_skorch(path: Path, records: Sequence[Any]) -> History:
