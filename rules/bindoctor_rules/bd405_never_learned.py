@@ -55,7 +55,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
 @rule(
     "BD405",
     severity=Severity.ERROR,
-    explains=("BD404", "BD406", "BD407", "BD411"),
+    explains=("BD402", "BD404", "BD406", "BD407", "BD411", "BD414"),
     scans=("cells",),
     flags=[
         example("the loss stays where it was", TELLING, Recipe(), logged(FLAT, FLAT), says="never gets below 0.693"),
