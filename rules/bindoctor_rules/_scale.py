@@ -15,14 +15,6 @@ MAX_COUNTED_LEVELS = 20
 Floats = npt.NDArray[np.float64]
 
 
-def on_scale(history: History, recipe: Recipe | None) -> bool:
-    """Tell whether a run's losses may be held against the entropy of the classes.
-
-    A log that does not say what its loss is may only where the recipe does.
-    """
-    return history.entropy_scale is True or (history.entropy_scale is None and recipe is not None)
-
-
 def constant_loss(task: Task, recipe: Recipe | None, part: str) -> float:
     """Return the loss in nats of the one answer that training settles on when it learns nothing from the features.
 

@@ -1,5 +1,6 @@
 """The loss is NaN or infinite, or far above its start."""
 
+import math
 from collections.abc import Iterator
 
 from bindoctor import Epoch, Finding, Fix, History, Recipe, Severity, Where, example, rule
@@ -14,20 +15,20 @@ SHAKEN = [0.57, 0.59, 1.0, 1.69, 1.28, 1.08, 0.81, 0.7, 0.62, 0.55, 0.47, 0.4]
 PREPARED = Recipe().edited({"features.scale": "standard", "optimizer.clip-norm": 1.0})
 
 
-def _remedies(recipe: Recipe | None, found: Explosion) -> Iterator[Fix]:
+def _remedies(recipe: Recipe | None) -> Iterator[Fix]:
     yield from scaling(recipe)
     yield from lower_rate(recipe)
     yield from clipping(recipe)
 
 
 def _message(found: Explosion) -> str:
-    at = "" if found.epoch != found.epoch else f" at epoch {found.epoch:g}"
+    at = "" if math.isnan(found.epoch) else f" at epoch {found.epoch:g}"
     if found.hidden:
         return (
             f"the training loss drops from {found.start:.3g} to exactly 0 in one step{at} and stays there, as a log "
             "does that leaves NaN out"
         )
-    if found.value != found.value or abs(found.value) == float("inf"):
+    if not math.isfinite(found.value):
         return f"the {found.part} loss is {found.value:g}{at}" + (", and finite again later" if found.recovered else "")
     times = f"{found.value / found.start:.3g} times its start of {found.start:.3g}"
     later = "; the run came back" if found.recovered else ""
@@ -108,6 +109,6 @@ def loss_not_finite(
             "min_ratio": min_ratio,
             "min_final_ratio": min_final_ratio,
         },
-        tuple(_remedies(recipe, found)),
-        severity=Severity.WARNING if found.recovered and abs(found.value) < float("inf") else None,
+        tuple(_remedies(recipe)),
+        severity=Severity.WARNING if found.recovered and math.isfinite(found.value) else None,
     )

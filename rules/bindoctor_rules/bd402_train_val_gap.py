@@ -8,7 +8,7 @@ from bindoctor_rules._curves import logged
 from bindoctor_rules._gap import MIN_EPOCHS, MIN_FALL, MIN_NOISE_RATIO, MIN_RISE, gap
 from bindoctor_rules._regularization import STOP_EARLY, penalties
 from bindoctor_rules._remedies import STOP
-from bindoctor_rules._scale import constant_loss, on_scale
+from bindoctor_rules._scale import constant_loss
 from bindoctor_rules._wording import counted
 
 FALLING = [0.7 * 0.93**i for i in range(30)]
@@ -94,7 +94,7 @@ def train_val_gap(
     - Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization. ICLR.
     """
     constant = math.nan
-    if task is not None and on_scale(history, recipe):
+    if task is not None and history.entropy_scale:
         constant = constant_loss(task, recipe, "validation")
     found = gap(
         history,

@@ -112,8 +112,7 @@ def loss_plateau(
 
 def _is_comparable(history: History, recipe: Recipe | None) -> bool:
     """Tell whether the training loss is a plain cross-entropy of the rows as they are."""
-    if recipe is None:
+    if recipe is None or not history.entropy_scale:
         return history.entropy_scale is True
     plain = recipe.loss.class_weight in ("none", 1.0) and recipe.loss.kind != "focal"
-    gradients = recipe.model.kind != "gradient-boosting" and recipe.resample.method == "none"
-    return plain and gradients and history.entropy_scale is not False
+    return plain and recipe.model.kind != "gradient-boosting" and recipe.resample.method == "none"

@@ -23,7 +23,7 @@ from bindoctor import (
 from bindoctor_rules._curves import Floats, logged, points, trend, watched
 from bindoctor_rules._pace import direction
 from bindoctor_rules._remedies import higher_rate, lower_rate, scaling, trains_by_gradient
-from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss, learned, on_scale
+from bindoctor_rules._scale import MIN_LEARNED, best_single_column, constant_loss, learned
 
 TELLING = Table({"x": [(i % 2) * 2.0 + (i * 37 % 100) / 33 for i in range(200)], "y": [i % 2 for i in range(200)]})
 EMPTY = Table({"x": [float(i * 37 % 100) for i in range(200)], "y": [i // 100 for i in range(200)]})
@@ -55,7 +55,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
 @rule(
     "BD405",
     severity=Severity.ERROR,
-    explains=("BD404", "BD406", "BD407", "BD411"),
+    explains=("BD402", "BD404", "BD406", "BD407", "BD411", "BD414"),
     scans=("cells",),
     flags=[
         example("the loss stays where it was", TELLING, Recipe(), logged(FLAT, FLAT), says="never gets below 0.693"),
@@ -130,7 +130,7 @@ def never_learned(
     slope, _ = trend(loss[-5:])
     if learned(history, task, recipe, min_learned) or -slope >= max_fall * loss[-1]:
         return
-    if recipe is None and not _is_constant(history, task, loss, constant):
+    if (recipe is None or history.entropy_scale is None) and not _is_constant(history, task, loss, constant):
         return
     column, reachable = best_single_column(profile) if profile is not None else ("", constant)
     tells = reachable < (1 - min_learned) * task.prior_entropy
@@ -147,7 +147,7 @@ def never_learned(
             "reachable": reachable,
         },
         tuple(_remedies(recipe, direction(history, task))),
-        Confidence.HIGH if tells and on_scale(history, recipe) else Confidence.MEDIUM,
+        Confidence.HIGH if tells and history.entropy_scale else Confidence.MEDIUM,
         None if tells else Severity.WARNING,
     )
 

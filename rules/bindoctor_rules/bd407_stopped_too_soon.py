@@ -44,15 +44,15 @@ def stopped_too_soon(
     min_fall: float = 0.01,
     min_gain: float = 0.002,
     min_noise_ratio: float = 3.0,
-    min_level: float = 0.05,
+    min_level: float = 0.1,
 ) -> Iterator[Finding]:
     """Over its last third, of five to ten epochs, the validation loss falls by 1% an epoch or more, beyond its jitter.
 
     One of the last three epochs must be the best, and the fall must also be 0.2% of the entropy of the classes an
-    epoch, because a loss near zero can fall by 1% for ever and gain nothing (below 5% of the entropy it is passed over
+    epoch, because a loss near zero can fall by 1% for ever and gain nothing (below 10% of the entropy it is passed over
     altogether), and three standard errors of the trend; where the classes are not known the first loss stands for their
-    entropy. Without validation the training loss is read, and the finding is a note. Trees are passed over: the recipe
-    does not set how many there are.
+    entropy. From twice `min_fall` on the finding is a warning, below that a note, as it is where only the training loss
+    is known. Trees are passed over: the recipe does not set how many there are.
 
     ## Why it matters
     The run was cut off before it had learned what it could. More epochs are the cheapest improvement there is.
@@ -88,7 +88,7 @@ def stopped_too_soon(
             "min_level": min_level,
         },
         tuple(_remedies(history, task, recipe)),
-        severity=Severity.NOTE if name == "training" else None,
+        severity=None if name == "validation" and fall >= 2 * min_fall else Severity.NOTE,
     )
 
 

@@ -34,8 +34,8 @@ TESTED = Series("test", "loss", (0.4,))
 def no_validation(history: History, *, min_epochs: int = 2) -> Iterator[Finding]:
     """The log has two epochs of training losses or more, and no validation loss, no validation score and no test.
 
-    Of a loss that is no classifier's the finding is a note. Runs of bindoctor itself are passed over: their rows are
-    kept back by the recipe, whatever one training logs.
+    Of a loss that is no classifier's the finding is a note, and so it is of a loop that was watched, which may validate
+    elsewhere. Trainings of a recipe are passed over: the recipe keeps rows back, whatever one training logs.
 
     ## Why it matters
     A training loss falls whether or not the network learns anything that holds for other rows. Without values on rows
@@ -57,5 +57,5 @@ def no_validation(history: History, *, min_epochs: int = 2) -> Iterator[Finding]
         Where("run"),
         {"points": len(training), "min_epochs": min_epochs},
         (Fix("Keep rows back, and log the loss and a score on them each epoch", aim=Aim.ADVISE),),
-        severity=Severity.NOTE if history.entropy_scale is False else None,
+        severity=Severity.NOTE if history.entropy_scale is False or history.source.startswith("bindoctor") else None,
     )

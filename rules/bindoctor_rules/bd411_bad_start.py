@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Task, Where, counts, example, rule
 from bindoctor_rules._curves import Floats, logged, points, start_of
 from bindoctor_rules._remedies import clipping, scaling
-from bindoctor_rules._scale import constant_loss, on_scale
+from bindoctor_rules._scale import constant_loss
 
 MAX_CLASSES = 1000
 
@@ -88,7 +88,7 @@ def bad_start(
     _, training = points(history, "train_loss")
     known = history.first_loss is not None and math.isfinite(history.first_loss)
     first = start_of(history, training)
-    constant = math.nan if task is None or not on_scale(history, recipe) else constant_loss(task, recipe, "training")
+    constant = math.nan if task is None or not history.entropy_scale else constant_loss(task, recipe, "training")
     if math.isnan(constant):
         yield from _above_any(history, first, training, min_ratio, recipe)
         return

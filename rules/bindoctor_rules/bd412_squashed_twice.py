@@ -8,7 +8,6 @@ import numpy as np
 
 from bindoctor import Aim, Confidence, Finding, Fix, History, Severity, Task, Where, example, rule
 from bindoctor_rules._curves import Floats, logged, points
-from bindoctor_rules._scale import on_scale
 
 RIGHT = math.log1p(math.exp(-1))
 """The loss of a row whose right class gets 1 and the other 0 as logits: 0.3133."""
@@ -157,7 +156,7 @@ def squashed_twice(
             "min_excess": min_excess,
         },
         (Fix("Remove the last sigmoid or softmax, and give the loss the logits", aim=Aim.ADVISE),),
-        Confidence.HIGH if known and on_scale(history, None) else Confidence.MEDIUM,
+        Confidence.HIGH if known and history.entropy_scale else Confidence.MEDIUM,
         None if known else Severity.WARNING,
     )
 

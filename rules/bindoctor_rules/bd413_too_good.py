@@ -9,6 +9,8 @@ from bindoctor import Aim, Confidence, Finding, Fix, History, Severity, Task, Wh
 from bindoctor_rules._curves import Floats, logged, points, start_of
 from bindoctor_rules._valid_rows import valid_rows
 
+MIN_START = 0.3
+"""A loss that starts lower, in a log without scores, may be a regression's."""
 SCORES = ("accuracy", "auc", "roc-auc", "average-precision", "f1", "balanced-accuracy", "mcc")
 
 FALLING = [0.69 * 0.5**i for i in range(12)]
@@ -63,11 +65,11 @@ def too_good(
 ) -> Iterator[Finding]:
     """The validation loss falls below 0.2% of that of one constant answer, or the validation score stays at 0.999.
 
-    Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's. A
-    score counts when it is of 100 rows or more, when it leaves at most 2% of the errors that answering the largest
-    class would make, and when the loss has fallen below a tenth; of two classes 0.99 is enough when the loss is below
-    4%. The score is the median of the last third. Handwritten digits, learned well, end at 0.4% to 2% of the constant
-    answer's loss, and are passed over.
+    Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's
+    (from 0.3 on, where no score says that answers are classes). A score counts when it is of 100 rows or more, when it
+    leaves at most 2% of the errors that answering the largest class would make, and when the loss has fallen below a
+    tenth; of two classes 0.99 is enough when the loss is below 4%. The score is the median of the last third.
+    Handwritten digits, learned well, end at 0.4% to 2% of the constant answer's loss, and are passed over.
 
     ## Why it matters
     Few real questions have certain answers. A column that is written after the outcome, rows that stand in both parts,
@@ -88,6 +90,8 @@ def too_good(
     scale = min(start, math.log(2)) if math.isnan(known) else known
     lowest = float(loss.min()) if len(loss) else math.nan
     if history.entropy_scale is False or lowest < 0 or not scale > 0:
+        return
+    if math.isnan(known) and not len(scores) and not start >= MIN_START:
         return
     share = lowest / scale
     if share < max_loss:

@@ -1,13 +1,12 @@
 """The loss falls steadily, and hardly."""
 
-import math
 from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, History, Recipe, Severity, Task, Where, example, rule
 from bindoctor_rules._curves import logged
 from bindoctor_rules._pace import MAX_CREEP, MIN_CREEPING_POINTS, MIN_STEADINESS, creep, direction
 from bindoctor_rules._remedies import higher_rate
-from bindoctor_rules._scale import MIN_LEARNED, learned, on_scale
+from bindoctor_rules._scale import MIN_LEARNED, learned
 
 EVEN = Task((0.5, 0.5))
 CREEPING = [0.72 - 0.0008 * i for i in range(30)]
@@ -76,8 +75,7 @@ def slow_learning(
     found = creep(history, task, min_points=min_points, max_creep=max_creep, min_steadiness=min_steadiness)
     if found is None or trees or direction(history, task) == "lower":
         return
-    scaled = task is not None and not math.isnan(task.prior_entropy) and on_scale(history, recipe)
-    unlearned = scaled and task is not None and not learned(history, task, recipe, MIN_LEARNED)
+    unlearned = task is not None and history.entropy_scale and not learned(history, task, recipe, MIN_LEARNED)
     yield Finding(
         f"the {found.part} loss falls by {found.fall:.2%} an epoch, from {found.first:.3g} to {found.last:.3g} in "
         f"{found.points} points, and does not slow down",
