@@ -260,11 +260,15 @@ def build_network(model: Model, width: int, outputs: int, prior: Sequence[float]
         width = size
     head = nn.Linear(width, outputs)
     if model.prior_bias and prior is not None:
-        log_prior = np.log(np.clip(prior, MIN_PRIOR, 1.0))
-        bias = log_prior[1:] - log_prior[:1] if outputs == 1 else log_prior
         with torch.no_grad():
-            head.bias.copy_(torch.from_numpy(bias))
+            head.bias.copy_(prior_logits(prior, outputs))
     return nn.Sequential(*layers, head)
+
+
+def prior_logits(prior: Sequence[float], outputs: int) -> torch.Tensor:
+    """Return the logits that answer with these class shares, shape (outputs,)."""
+    log_prior = np.log(np.clip(prior, MIN_PRIOR, 1.0))
+    return torch.from_numpy(log_prior[1:] - log_prior[:1] if outputs == 1 else log_prior)
 
 
 def build_optimizer(optimizer: Optimizer, network: nn.Module) -> torch.optim.Optimizer:

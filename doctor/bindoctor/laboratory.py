@@ -31,6 +31,7 @@ from bindoctor.train import (
     constant_probability,
     fit_or_stand_in,
     fit_prepared,
+    moves_weights,
     preparation_key,
     prepare,
     random_preparation,
@@ -210,7 +211,7 @@ class Laboratory:
                     lambda: self._prepare(recipe, rows[key], key, number),
                 )
                 seed = derived_seed(self._seed, key.repeat, number, key.salt)
-                if key.salt and recipe.model.kind == "gradient-boosting":
+                if key.salt and moves_weights(recipe):
                     prepared = with_moved_weights(prepared, seed=seed)
                 if stand_in:
                     done = fit_or_stand_in(recipe, prepared, rows[key].labels[train], seed=seed)

@@ -17,6 +17,7 @@ from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import class_weights, output_count, plain_log_loss
+from bindoctor.own_model import blamed, has_batch_norm, make_own
 from bindoctor.prepare import Matrix, Prepared
 from bindoctor.recipe import Recipe
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
@@ -51,14 +52,12 @@ class Steps(Protocol):
         """Go back to a state."""
         ...
 
-    def network(self) -> nn.Sequential:
+    def network(self) -> nn.Module:
         """Return the network as trained, on the CPU and in evaluation mode."""
         ...
 
 
-def train_network(
-    recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False
-) -> tuple[nn.Sequential, History]:
+def train_network(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False) -> tuple[nn.Module, History]:
     """Train the recipe's network; on the CPU the result depends on nothing but the arguments.
 
     An epoch goes through as many rows as there were before resampling, so that a resampled setup takes the same number
@@ -75,7 +74,7 @@ def train_network(
         prepared: the rows.
         seed: for the initial weights, dropout and the order of rows.
         plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights, or
-            2²⁴ with sparse rows.
+            2²⁴ with sparse rows. A network of the user's own is always trained so.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -86,8 +85,7 @@ def train_network(
     """
     settings, device = recipe.train, _device(recipe)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
-    width, outputs = prepared.train.matrix.shape[1], output_count(recipe.loss, len(prepared.classes))
-    check_network_size(recipe.model, width, outputs)
+    outputs = output_count(recipe.loss, len(prepared.classes))
     by_class = class_weights(recipe.loss, counts.tolist())
     _check(recipe, prepared)
     watched_part = prepared.valid or prepared.test
@@ -99,8 +97,10 @@ def train_network(
         seeded.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
         torch.manual_seed(seed)
         shuffle = torch.Generator().manual_seed(seed)
-        network = build_network(recipe.model, width, outputs, (counts / counts.sum()).tolist())
+        network = _network(recipe, prepared, outputs, (counts / counts.sum()).tolist(), seed)
         steps = _steps(recipe, network, prepared, by_class, device, plain=plain)
+        if recipe.model.kind == "factory":
+            seeded.enter_context(blamed(f"training the network of {recipe.model.factory}"))
         if isinstance(steps, CompiledSteps):
             seeded.close()
         labels = torch.tensor(prepared.train.labels, device=device)
@@ -111,7 +111,9 @@ def train_network(
         clock = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.optimizer.learning_rate)
         schedule = build_schedule(recipe.optimizer, clock, settings.epochs)
         first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
-        for number, order in zip(range(1, settings.epochs + 1), epoch_orders(recipe, prepared, shuffle), strict=False):
+        normalises = recipe.model.batch_norm or has_batch_norm(network)
+        orders = epoch_orders(recipe, prepared, shuffle, lone_row=not normalises)
+        for number, order in zip(range(1, settings.epochs + 1), orders, strict=False):
             rate = clock.param_groups[0]["lr"]
             logits, norm = steps.epoch(order, rate)
             train = _measure(recipe, logits, labels[order.to(device)])
@@ -137,14 +139,23 @@ def train_network(
     return steps.network(), History(tuple(epochs), first_loss, best_epoch or None)
 
 
-def network_probability(network: nn.Sequential, matrix: Matrix) -> npt.NDArray[np.float64]:
+def network_probability(network: nn.Module, matrix: Matrix) -> npt.NDArray[np.float64]:
     """Return class probabilities, float64 of shape (n, classes)."""
     return _probability(network_logits(network, torch.from_numpy(matrix)))
 
 
+def _network(recipe: Recipe, prepared: Prepared, outputs: int, prior: list[float], seed: int) -> nn.Module:
+    matrix = prepared.train.matrix
+    if recipe.model.kind == "factory":
+        example = torch.from_numpy(matrix[np.arange(2) % len(matrix)])
+        return make_own(recipe.model, example, outputs, prior, seed=seed).network
+    check_network_size(recipe.model, matrix.shape[1], outputs)
+    return build_network(recipe.model, matrix.shape[1], outputs, prior)
+
+
 def _steps(
     recipe: Recipe,
-    network: nn.Sequential,
+    network: nn.Module,
     prepared: Prepared,
     by_class: npt.NDArray[np.float64],
     device: torch.device,
@@ -153,8 +164,9 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    most = MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS
-    if plain or device.type != "cpu" or weights > most:
+    if plain or device.type != "cpu" or not isinstance(network, nn.Sequential) or recipe.model.kind == "factory":
+        return TorchSteps(recipe, network, *rows, device)
+    if weights > (MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS):
         return TorchSteps(recipe, network, *rows, device)
     return CompiledSteps(recipe, network, *rows, prepared.epoch_rows)
 
@@ -169,14 +181,17 @@ def _epoch(number: int, train: _Measured, valid: _Measured | None, rate: float, 
     return Epoch(number, train.loss, watched[0], train.score, watched[1], rate, norm)
 
 
-def epoch_orders(recipe: Recipe, prepared: Prepared, shuffle: torch.Generator) -> Iterator[Tensor]:
+def epoch_orders(
+    recipe: Recipe, prepared: Prepared, shuffle: torch.Generator, *, lone_row: bool = True
+) -> Iterator[Tensor]:
     """Yield the positions of each epoch's rows, without end: shuffled passes over all rows, cut into epochs.
 
-    Where rows were resampled, an epoch need not end with a pass; without, it is one.
+    Where rows were resampled, an epoch need not end with a pass; without, it is one. ``lone_row`` tells whether the
+    network can be trained on a batch of one row.
     """
     rows = prepared.epoch_rows
     # Batch normalisation cannot train on a batch of one row, so a single row left over sits this epoch out.
-    alone = recipe.model.batch_norm and rows % recipe.train.batch_size == 1
+    alone = not lone_row and rows % recipe.train.batch_size == 1
     waiting = torch.empty(0, dtype=torch.int64)
     while True:
         while len(waiting) < rows:

@@ -68,7 +68,7 @@ class Prepared:
 def preparation_key(recipe: Recipe) -> str:
     """Return a key that is equal for recipes whose ``prepare`` gives the same result for the same rows and seed."""
     sections: list[Any] = [recipe.data, recipe.split, recipe.features, recipe.resample]
-    settings = [recipe.train.patience > 0, _takes_missing(recipe)]
+    settings = [_watches(recipe), _takes_missing(recipe)]
     return msgspec.json.encode([*sections, *settings], order="deterministic").decode()
 
 
@@ -77,7 +77,7 @@ def random_preparation(recipe: Recipe) -> bool:
     features = recipe.features
     encoded = "target" in (features.encode, *features.encode_columns.values())
     by_quantiles = "quantile" in (features.scale, *features.transform.values())
-    return encoded or by_quantiles or recipe.resample.method != "none" or recipe.train.patience > 0
+    return encoded or by_quantiles or recipe.resample.method != "none" or _watches(recipe)
 
 
 def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int, valid: Rows | None = None) -> Prepared:
@@ -102,9 +102,9 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int,
         )
     check_columns(recipe.data, recipe.features, columns)
     watched = None
-    if recipe.train.patience and valid is not None:
+    if _watches(recipe) and valid is not None:
         watched = valid
-    elif recipe.train.patience:
+    elif _watches(recipe):
         kept, cut = inner_validation(train, recipe.split, seed=seed)
         train, watched = train.take(kept), train.take(cut)
     must_be_there = recipe.features.impute == "none" and not _takes_missing(recipe)
@@ -199,6 +199,11 @@ def _mean_one(weights: npt.NDArray[np.float64]) -> Matrix:
             "others."
         )
     return np.asarray(weights / mean, dtype=np.float32)
+
+
+def _watches(recipe: Recipe) -> bool:
+    """Tell whether early stopping watches rows; the user's own estimator is fitted at once."""
+    return recipe.train.patience > 0 and recipe.model.kind != "estimator"
 
 
 def _takes_missing(recipe: Recipe) -> bool:

@@ -26,6 +26,8 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.outputs import RunKey
+from bindoctor.own_code import forget_own_code
+from bindoctor.own_source import code_digest
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
@@ -143,7 +145,8 @@ class Workspace(msgspec.Struct, frozen=True):
     def run_key(self, evidence: Evidence) -> RunKey:
         """Return what identifies a run of the evidence's recipe on this data."""
         assert evidence.recipe is not None
-        return RunKey(evidence.recipe.digest(), self.data_digest)
+        code = code_digest(evidence.recipe, self.config.folder.absolute())
+        return RunKey(evidence.recipe.digest() + code, self.data_digest)
 
     def examine(self, evidence: Evidence, baseline: Baseline | None = None) -> tuple[Outcome, ...]:
         """Ask the selected rules about evidence; findings that the baseline knows are not reported."""
@@ -178,6 +181,7 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     Raises:
         InputError: no data, or anything in settings, data or selection that cannot be used.
     """
+    forget_own_code()
     config = load_config(find_config(Path()))
     stored, foreign = config.data, ""
     if asked.path and stored.path and not _same_file(config, asked):

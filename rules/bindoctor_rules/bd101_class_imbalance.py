@@ -104,5 +104,5 @@ def _fixes(profile: Profile, recipe: Recipe) -> Iterator[Fix]:
     if synthetic and not by_level:
         yield Fix("Oversample with SMOTE, then remove Tomek links", {"resample.method": "smote-tomek"})
         yield Fix("Oversample with SMOTE, then remove rows whose neighbours disagree", {"resample.method": "smote-enn"})
-    if recipe.model.kind != "gradient-boosting":
+    if recipe.model.network:
         yield Fix("Train with focal loss", {"loss.kind": "focal"})

@@ -68,7 +68,7 @@ def unscaled_features(
     - Hastie, T., Tibshirani, R., & Friedman, J. (2009). The Elements of Statistical Learning, section 11.5.3.
     - scikit-learn user guide, Preprocessing data.
     """
-    if recipe.features.scale != "none" or recipe.model.kind == "gradient-boosting":
+    if recipe.features.scale != "none" or not recipe.model.network:
         return
     spreads = {c.name: _spread(c.moments) for c in profile.numbers if c.moments and not _is_flag(c)}
     far = [

@@ -15,7 +15,7 @@ STOPPING = Recipe().edited({"train.patience": 10})
 
 
 def _remedies(recipe: Recipe, best: int) -> Iterator[Fix]:
-    if recipe.model.kind == "gradient-boosting":
+    if not recipe.model.network:
         if not recipe.train.patience:
             yield STOP_EARLY
         return

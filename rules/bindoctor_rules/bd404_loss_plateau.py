@@ -27,7 +27,7 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
         yield Fix("Adam at 0.001", {"optimizer.kind": "adam", "optimizer.learning-rate": 0.001})
     if recipe.model.kind == "logistic":
         yield Fix("A network with two hidden layers", {"model.kind": "mlp"})
-    elif max(recipe.model.hidden, default=0) < 256:
+    elif recipe.model.kind == "mlp" and max(recipe.model.hidden, default=0) < 256:
         wider = [2 * width for width in recipe.model.hidden] or [64, 32]
         yield Fix("Twice the units", {"model.hidden": wider})
 
@@ -81,7 +81,7 @@ def loss_plateau(
     """
     _, loss = points(history, "train_loss")
     weighted = recipe.loss.class_weight not in ("none", 1.0) or recipe.loss.kind == "focal"
-    trees = recipe.model.kind == "gradient-boosting"
+    trees = not recipe.model.network
     if len(loss) < min_epochs or weighted or trees or recipe.resample.method != "none":
         return
     last = loss[-(len(loss) // 3) :]

@@ -17,7 +17,7 @@ WEIGHTED = Recipe().edited({"loss.class-weight": "balanced"})
 
 
 def _remedies(recipe: Recipe) -> Iterator[Fix]:
-    if recipe.model.kind == "gradient-boosting":
+    if not recipe.model.network:
         return
     rate = recipe.optimizer.learning_rate
     if recipe.features.scale == "none":

@@ -58,7 +58,7 @@ def stopped_too_soon(
     """
     name, loss = watched(history)
     stopped = recipe.train.patience > 0 and len(history.epochs) < recipe.train.epochs
-    if len(loss) < min_epochs or stopped or recipe.model.kind == "gradient-boosting":
+    if len(loss) < min_epochs or stopped or not recipe.model.network:
         return
     slope, error = trend(loss[-5:])
     level = float(loss[-5:].mean())

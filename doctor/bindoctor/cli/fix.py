@@ -34,6 +34,7 @@ from bindoctor.history import TrainingFailed
 from bindoctor.journal import read_text, record, sha256
 from bindoctor.journal import undo as undo_last
 from bindoctor.outputs import REPORT_FILE
+from bindoctor.own_source import code_digest
 from bindoctor.recipe import Score
 from bindoctor.report import Report
 from bindoctor.settings_text import render_config
@@ -186,7 +187,8 @@ def _journal(workspace: Workspace) -> TrialJournal:
     """Open the journal of finished trials, which hold for this data, these libraries and this very code."""
     versions = [f"{name} {version(name)}" for name in DEPENDED_ON]
     code = [path.read_text(encoding="utf-8") for path in sorted(Path(bindoctor.__file__).parent.rglob("*.py"))]
-    context = sha256("\n".join([*versions, *code, workspace.data_digest, repr(workspace.config.data)]))
+    own = code_digest(workspace.config.recipe, workspace.config.folder.absolute())
+    context = sha256("\n".join([*versions, *code, own, workspace.data_digest, repr(workspace.config.data)]))
     return TrialJournal(workspace.out / TRIALS_FILE, context)
 
 
@@ -206,6 +208,7 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
     from bindoctor.outputs import write_run
     from bindoctor.rows import rows_of
     from bindoctor.sampling import rows_that_fit
+    from bindoctor.skops_files import NotStorable
     from bindoctor.store import save_model
 
     recipe, final = treatment.recipe, treatment.final
@@ -219,6 +222,9 @@ def _apply(workspace: Workspace, report: Report, treatment: "Treatment") -> Repo
         treatment, rows = replace(treatment, notes=(*treatment.notes, note)), rows.take(fitting)
     try:
         stored = save_model(out, train_final(recipe, rows, seed=recipe.train.seed))
+    except NotStorable as error:
+        treatment = replace(treatment, notes=(*treatment.notes, f"No model was written: {error}"))
+        stored = ()
     except (TrainingFailed, TooFewRows) as error:
         note = f"No model was written: training on all rows failed ({error})."
         treatment = replace(treatment, notes=(*treatment.notes, note))
