@@ -25,11 +25,19 @@ HANDED = ("hidden", "activation", "dropout", "batch_norm")
 
 
 class Made(NamedTuple):
-    """A network as it is trained, the edits that made it of the factory's, and the keywords the factory was given."""
+    """The network of a factory as it is trained.
+
+    Attributes:
+        network: with the edits.
+        edits: what was changed in the factory's.
+        options: the keywords that the factory was given.
+        flat: whether it answers with shape (n,).
+    """
 
     network: nn.Module
     edits: Edits
     options: Mapping[str, Any]
+    flat: bool
 
 
 def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float] | None = None, *, seed: int) -> Made:
@@ -62,14 +70,14 @@ def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float]
             "network."
         )
     with blamed(f"the network of {model.factory}, given rows of shape {tuple(example.shape)},"):
-        _check_answer(network, example, outputs, f"{_place(function)}the network of {model.factory}")
+        flat = _check_answer(network, example, outputs, f"{_place(function)}the network of {model.factory}")
         # A lazy layer knows its size only now, and is copied from here on.
         network = copy.deepcopy(network)
         edits = planned(network, model, example, outputs, tuple(options))
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{_place(function)}the network of {model.factory} has no parameter that can be trained.")
     bias = prior_logits(prior, outputs) if model.prior_bias and prior is not None else None
-    return Made(applied(network, edits, bias), edits, options)
+    return Made(applied(network, edits, bias), edits, options, flat)
 
 
 def handed_options(model: Model, function: Any) -> dict[str, Any]:
@@ -128,7 +136,8 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-def _check_answer(network: nn.Module, example: Tensor, outputs: int, who: str) -> None:
+def _check_answer(network: nn.Module, example: Tensor, outputs: int, who: str) -> bool:
+    """Check what a network answers two rows with, and tell whether that has a single dimension."""
     training = network.training
     network.eval()
     with torch.no_grad():
@@ -151,6 +160,7 @@ def _check_answer(network: nn.Module, example: Tensor, outputs: int, who: str) -
         )
     if not answer.is_floating_point():
         raise InputError(f"{who} answers with {answer.dtype}, and not with numbers that a loss can be taken of.")
+    return answer.ndim == 1
 
 
 def _place(function: Any) -> str:

@@ -23,6 +23,7 @@ MODULES = {
     "imblearn.under_sampling": ("RandomUnderSampler",),
     "scipy.optimize": ("minimize_scalar",),
     "scipy.special": ("logit", "logsumexp", "softmax"),
+    "sklearn.base": ("clone",),
     "sklearn.compose": ("make_column_transformer",),
     "sklearn.ensemble": ("HistGradientBoostingClassifier",),
     "sklearn.feature_extraction": ("FeatureHasher",),
@@ -57,22 +58,31 @@ DOCSTRING = """Train a classifier and write what it answers for each row to pred
 
 bindoctor rendered this from a recipe; it runs without it.
 """
+OWN_DOCSTRING = """Train a classifier and write what it answers for each row to predictions.csv.
+
+bindoctor rendered this from a recipe; it runs without it, where {module} can be imported.
+"""
 COMMENTS = {
     "CLASSES": "In the order of the probabilities; of two, the second is the positive class.",
     "FOLD_SEED": "Shuffles the rows into folds.",
 }
 
 
-def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str], main: str) -> str:
+def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str], main: str, own: str = "") -> str:
     """Return a script of the main lines, and of those functions, constants and imports that they come to use.
 
     Args:
         constants: values by name, in the order of the script.
         functions: source by name, in the order of the script.
         main: the lines that run.
+        own: the user's function that the script imports, as "module:function", or "".
     """
     names = _reached(main, {**functions, **{name: str(value) for name, value in constants.items()}})
-    blocks = [f'"""{DOCSTRING}"""', _imports(names)]
+    docstring = OWN_DOCSTRING.format(module=own.partition(":")[0]) if own else DOCSTRING
+    blocks = [f'"""{docstring}"""', _imports(names)]
+    if own:
+        module, _, function = own.partition(":")
+        blocks[-1] += f"\n\nfrom {module} import {function}"
     settings = [_setting(name, value) for name, value in constants.items() if name in names]
     if "torch" in names:
         settings += ["", "torch.set_num_threads(1)  # small networks train faster so, and always alike"]
