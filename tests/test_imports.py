@@ -20,12 +20,12 @@ HEAVY = {"torch", "numba", "sklearn", "imblearn", "scipy", "pandas", "safetensor
 VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history inspection task
 predictions evidence scores treatment version"""
 READING = """readers dates cells selection cleaning left_out hashing tokens classes bins levels texts sketch series
-column_states number_states row_states order_states sample_state spread summary scan_state scan rows
+own_source own_code column_states number_states row_states order_states sample_state spread summary scan_state scan rows
 shifts compare"""
 RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build losses compiled compiled_optimizers compiled_steps
-torch_steps loop boosting prepare resampling sampling splits decide train simple_models final store skops_files
+torch_steps module_edits own_model own_estimator own_inspection loop boosting prepare resampling sampling splits decide train simple_models final store skops_files
 script"""
 TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
 EDGES = "workspace first report render cli __main__"

@@ -69,7 +69,7 @@ def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float]
             f"{_place(function)}{model.factory} returns {type(network).__name__}, and not a torch.nn.Module; return the "
             "network."
         )
-    with blamed(f"the network of {model.factory}, given rows of shape {tuple(example.shape)},"):
+    with blamed(f"the network of {model.factory}, given rows of shape {tuple(example.shape)}"):
         flat = _check_answer(network, example, outputs, f"{_place(function)}the network of {model.factory}")
         # A lazy layer knows its size only now, and is copied from here on.
         network = copy.deepcopy(network)

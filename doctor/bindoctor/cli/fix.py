@@ -100,13 +100,15 @@ def fix(data: DataSettings, choice: RuleChoice, apply_it: bool, fail_on: str | N
     """
     started = time.monotonic()
     prepare_training()
+    from bindoctor.own_inspection import with_own_model
+
     asked = {name: given.pop(name) for name in ("score", "budget", "jobs", "seed", "allow")}
     trials = Trials(**asked, apply_it=apply_it, started=started)
     workspace = open_workspace(data, choice)
     check_outputs(given, *workspace.inputs)
     if apply_it:
         workspace.require_own_settings()
-    evidence = workspace.evidence()
+    evidence = with_own_model(workspace.evidence())
     outcomes = workspace.examine(evidence)
     diagnose = _diagnosis(workspace, evidence, outcomes)
     with _progress(shown=not given["quiet"]) as progress:

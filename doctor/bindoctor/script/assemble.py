@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping
 
+from bindoctor.errors import InputError
 from bindoctor.script.layout import WIDTH, Expression, indented, lay_out
 
 STANDARD = {
@@ -76,6 +77,9 @@ def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str],
         functions: source by name, in the order of the script.
         main: the lines that run.
         own: the user's function that the script imports, as "module:function", or "".
+
+    Raises:
+        InputError: the script has something else of that name.
     """
     names = _reached(main, {**functions, **{name: str(value) for name, value in constants.items()}})
     docstring = OWN_DOCSTRING.format(module=own.partition(":")[0]) if own else DOCSTRING
@@ -88,7 +92,10 @@ def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str],
         settings += ["", "torch.set_num_threads(1)  # small networks train faster so, and always alike"]
     blocks.append("\n".join(settings))
     functions_used = [source.strip("\n") for name, source in functions.items() if name in names]
-    return "\n\n".join(blocks) + "\n\n\n" + "\n\n\n".join([*functions_used, main]) + "\n"
+    body = "\n\n\n".join([*functions_used, main]) + "\n"
+    if own and own.partition(":")[2] in _bound(body) | set(constants):
+        raise InputError(f"a script uses the name {own.partition(':')[2]!r} itself; give the function of {own} another.")
+    return "\n\n".join(blocks) + "\n\n\n" + body
 
 
 def _reached(code: str, definitions: Mapping[str, str]) -> set[str]:
@@ -104,6 +111,13 @@ def _reached(code: str, definitions: Mapping[str, str]) -> set[str]:
 
 def _names(code: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
+def _bound(code: str) -> set[str]:
+    """Return the names that some code gives to something."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
 def _setting(name: str, value: Expression) -> str:
