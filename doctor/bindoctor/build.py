@@ -69,7 +69,7 @@ def hashed_names(transformer: FunctionTransformer, columns: Sequence[str]) -> np
 
 
 def column_kinds(features: pl.DataFrame) -> dict[str, Literal["number", "text"]]:
-    """Return each column's kind by its type: text for String, number for everything else."""
+    """Return each column's kind by its type: text for String, number for everything else, arrays included."""
     return {name: "text" if kind == pl.String else "number" for name, kind in features.schema.items()}
 
 

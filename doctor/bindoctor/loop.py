@@ -148,7 +148,7 @@ def _network(recipe: Recipe, prepared: Prepared, outputs: int, prior: list[float
     matrix = prepared.train.matrix
     if recipe.model.kind == "factory":
         example = torch.from_numpy(matrix[np.arange(2) % len(matrix)])
-        return make_own(recipe.model, example, outputs, prior, seed=seed).network
+        return make_own(recipe.model, example, outputs, prior, seed=seed, shape=prepared.shape).network
     check_network_size(recipe.model, matrix.shape[1], outputs)
     return build_network(recipe.model, matrix.shape[1], outputs, prior)
 

@@ -13,7 +13,7 @@ from bindoctor.losses import binary_targets, build_objective, class_weights, out
 from bindoctor.loop import RANDOM
 from bindoctor.module_edits import ends_squashed
 from bindoctor.own_model import Made, blamed, make_own
-from bindoctor.prepare import Part, prepare
+from bindoctor.prepare import Part, Prepared, prepare
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_of
 from bindoctor.splits import training_rows
@@ -34,7 +34,7 @@ def with_own_model(evidence: Evidence) -> Evidence:
     try:
         rows = training_rows(rows_of(evidence.dataset, recipe, evidence.profile))
         prepared = prepare(recipe, rows, seed=recipe.train.seed)
-        return replace(evidence, model=inspected(recipe, prepared.train, len(prepared.classes)))
+        return replace(evidence, model=inspected(recipe, prepared))
     except InputError:
         return evidence
 
@@ -50,19 +50,20 @@ def edits_of(evidence: Evidence) -> tuple[str, ...]:
         return ()
     rows = training_rows(rows_of(evidence.dataset, recipe, evidence.profile))
     prepared = prepare(recipe, rows, seed=recipe.train.seed)
-    return _made(recipe, prepared.train, len(prepared.classes)).edits.lines()
+    return _made(recipe, prepared).edits.lines()
 
 
-def inspected(recipe: Recipe, part: Part, classes: int) -> Inspection:
+def inspected(recipe: Recipe, prepared: Prepared) -> Inspection:
     """Return what the first rows show of the network that the recipe's factory makes, and of the loss.
 
     Raises:
         InputError: the network cannot be made, or fails.
     """
+    part, classes = prepared.train, len(prepared.classes)
     # Rows may be sorted by class.
     chosen = np.sort(np.random.default_rng(0).permutation(len(part.labels))[:BATCH])
     rows, labels = torch.from_numpy(part.matrix[chosen]), torch.from_numpy(part.labels[chosen])
-    network = _made(recipe, part, classes).network
+    network = _made(recipe, prepared).network
     outputs = output_count(recipe.loss, classes)
     takes: Takes = "logits" if outputs == 1 else "class-logits"
     with blamed(f"the network of {recipe.model.factory}"), RANDOM, torch.random.fork_rng(devices=[]):
@@ -87,13 +88,15 @@ def inspected(recipe: Recipe, part: Part, classes: int) -> Inspection:
     )
 
 
-def _made(recipe: Recipe, part: Part, classes: int) -> Made:
+def _made(recipe: Recipe, prepared: Prepared) -> Made:
+    part, classes = prepared.train, len(prepared.classes)
     example = torch.from_numpy(part.matrix[:2])
     counts = np.bincount(part.labels, minlength=classes)
     with RANDOM, torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.train.seed)
         outputs = output_count(recipe.loss, classes)
-        return make_own(recipe.model, example, outputs, (counts / counts.sum()).tolist(), seed=recipe.train.seed)
+        prior, seed = (counts / counts.sum()).tolist(), recipe.train.seed
+        return make_own(recipe.model, example, outputs, prior, seed=seed, shape=prepared.shape)
 
 
 def _parameters(

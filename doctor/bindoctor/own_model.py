@@ -18,6 +18,7 @@ from bindoctor.history import TrainingFailed
 from bindoctor.module_edits import Edits, applied, planned
 from bindoctor.own_code import call, failure, load_function, takes, users_folder
 from bindoctor.recipe import Model
+from bindoctor.torch_steps import Shaped
 
 SETTING = "recipe.model.factory"
 HANDED = ("hidden", "activation", "dropout", "batch_norm")
@@ -40,7 +41,15 @@ class Made(NamedTuple):
     flat: bool
 
 
-def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float] | None = None, *, seed: int) -> Made:
+def make_own(
+    model: Model,
+    rows: Tensor,
+    outputs: int,
+    prior: Sequence[float] | None = None,
+    *,
+    seed: int,
+    shape: tuple[int, ...] = (),
+) -> Made:
     """Make the network of ``model.factory``, with the recipe's edits.
 
     The factory is called with the number of inputs (the shape of a row, where that has more dimensions) and of outputs.
@@ -49,10 +58,11 @@ def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float]
 
     Args:
         model: the recipe's section.
-        example: two rows on the CPU, shape (2, inputs) or (2, …).
+        rows: two rows on the CPU, shape (2, inputs).
         outputs: logits a row.
         prior: class shares, to start the last bias from where the recipe says so.
         seed: for random numbers other than PyTorch's.
+        shape: of a row that is an array, which the network is given so.
 
     Raises:
         InputError: the factory is not there, fails (with the file and line), does not return a network, or one that does
@@ -60,8 +70,8 @@ def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float]
     """
     function = load_function(model.factory, SETTING)
     options = handed_options(model, function)
-    shape = example.shape[1:]
-    inputs = int(shape[0]) if len(shape) == 1 else tuple(map(int, shape))
+    example = rows.reshape(-1, *shape) if shape else rows
+    inputs = shape or int(rows.shape[1])
     with _seeded(seed):
         network = call(function, (inputs, outputs), options, model.factory, SETTING)
     if not isinstance(network, nn.Module):
@@ -77,7 +87,8 @@ def make_own(model: Model, example: Tensor, outputs: int, prior: Sequence[float]
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{_place(function)}the network of {model.factory} has no parameter that can be trained.")
     bias = prior_logits(prior, outputs) if model.prior_bias and prior is not None else None
-    return Made(applied(network, edits, bias), edits, options, flat)
+    edited = applied(network, edits, bias)
+    return Made(Shaped(edited, shape) if shape else edited, edits, options, flat)
 
 
 def handed_options(model: Model, function: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Saves a trained model as a folder without pickles, and predicts from such a folder, trusting nothing in it."""
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
 from bindoctor.build import build_network
-from bindoctor.dataset import Source
+from bindoctor.dataset import ARRAY, Source
 from bindoctor.decide import Decision
 from bindoctor.engineering import Learned
 from bindoctor.errors import InputError
@@ -59,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         width: inputs of the network or the trees.
         probe: logits of a network of the user's own for rows that ``_probe_rows`` makes, to tell whether their code is
             still what it was; empty for other models.
+        shape: of a row that is an array; empty for a table.
         decision: threshold and calibrator.
         digests: SHA-256 of the other files by name.
     """
@@ -74,6 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     decision: Decision
     digests: dict[str, str]
     probe: tuple[tuple[float, ...], ...] = ()
+    shape: tuple[Annotated[int, msgspec.Meta(ge=1, lt=2**31)], ...] = ()
 
 
 class _AnyFormat(msgspec.Struct):
@@ -96,7 +99,7 @@ class StoredModel:
             InputError: the source lacks a column that the model needs, cannot be read, or holds too large a number.
         """
         fitted = self.model.fitted
-        probability = self.model.predict(features_of(source, fitted.recipe, fitted.columns))
+        probability = self.model.predict(features_of(source, fitted.recipe, fitted.columns, fitted.shape))
         return pl.DataFrame(
             {
                 "row": np.arange(len(probability)),
@@ -166,11 +169,7 @@ def load_model(path: Path, named: Callable[[], Model] = Model) -> StoredModel:
     try:
         model = _assembled(folder, manifest, read)
         # One row without a single value goes through every part, so that what does not fit shows here.
-        empty = pl.DataFrame(
-            {name: [None] for name in manifest.columns},
-            schema={name: pl.Float64 if kind == "number" else pl.String for name, kind in manifest.columns.items()},
-        )
-        answered = model.predict(empty)
+        answered = model.predict(_empty_row(manifest))
     except InputError:
         raise
     # Objects that a stranger put together can fail in any way.
@@ -181,6 +180,16 @@ def load_model(path: Path, named: Callable[[], Model] = Model) -> StoredModel:
     if answered.shape != (1, len(manifest.classes)) or not np.isfinite(answered).all():
         raise InputError(f"{folder}: the model does not answer with probabilities of its classes; train again.")
     return StoredModel(model)
+
+
+def _empty_row(manifest: Manifest) -> pl.DataFrame:
+    if manifest.shape:
+        zeros = np.zeros((1, *manifest.shape), dtype=np.float32)
+        return pl.DataFrame({ARRAY: pl.Series(ARRAY, zeros, dtype=pl.Array(pl.Float32, manifest.shape))})
+    return pl.DataFrame(
+        {name: [None] for name in manifest.columns},
+        schema={name: pl.Float64 if kind == "number" else pl.String for name, kind in manifest.columns.items()},
+    )
 
 
 def _foreign(folder: Path) -> str:
@@ -220,7 +229,8 @@ def _contents(model: FinalModel) -> Mapping[str, bytes]:
         files[ESTIMATOR_FILE] = dump_estimator(fitted.estimator)
         if fitted.recipe.model.own:
             check_storable(fitted.recipe.model.own, files[ESTIMATOR_FILE])
-    width = len(fitted.learned.kept or fitted.preprocessor.get_feature_names_out())
+    width = math.prod(fitted.shape) if fitted.shape else 0
+    width = width or len(fitted.learned.kept or fitted.preprocessor.get_feature_names_out())
     manifest = Manifest(
         format=FORMAT,
         made_with={"bindoctor": VERSION, **{name: version(name) for name in ("scikit-learn", "skops", "torch")}},
@@ -233,6 +243,7 @@ def _contents(model: FinalModel) -> Mapping[str, bytes]:
         decision=model.decision,
         digests={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         probe=_probe(fitted.network, _probe_rows(width)) if fitted.network and fitted.recipe.model.own else (),
+        shape=fitted.shape,
     )
     return {MANIFEST_FILE: msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n", **files}
 
@@ -283,6 +294,7 @@ def _assembled(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -
         network,
         estimator,
         History(()),
+        manifest.shape,
     )
     return FinalModel(fitted, manifest.decision, manifest.medians)
 
@@ -291,7 +303,8 @@ def _load_own_network(path: Path, content: bytes, manifest: Manifest) -> nn.Modu
     model, rows = manifest.recipe.model, _probe_rows(manifest.width)
     outputs = output_count(manifest.recipe.loss, len(manifest.classes))
     with RANDOM, torch.random.fork_rng(devices=[]):
-        network = make_own(model, rows, outputs, seed=manifest.recipe.train.seed).network
+        made = make_own(model, rows, outputs, seed=manifest.recipe.train.seed, shape=manifest.shape)
+    network = made.network
     try:
         state = safetensors.torch.load(content)
     except SafetensorError as error:

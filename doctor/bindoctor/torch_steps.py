@@ -18,6 +18,20 @@ MAX_CELLS_AT_ONCE = 2**21
 """Cells of arrays that a network answers at once: convolutions put out many times as many."""
 
 
+class Shaped(nn.Module):
+    """A network of arrays, which takes them as rows of cells, shape (n, cells)."""
+
+    def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
+        """Take a network, and the shape of a row."""
+        super().__init__()
+        self.network, self.shape = network, shape
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return what the network answers."""
+        answer: Tensor = self.network(rows.reshape(-1, *self.shape))
+        return answer
+
+
 class TorchSteps:
     """Trains a network, with autograd and PyTorch's optimizers."""
 
@@ -108,8 +122,8 @@ def network_logits(network: nn.Module, inputs: Tensor) -> Tensor:
     """Return a network's logits in evaluation mode, shape (n, outputs)."""
     network.eval()
     at_once = MAX_ROWS_AT_ONCE
-    if inputs.ndim > 2:
-        at_once = min(at_once, max(1, MAX_CELLS_AT_ONCE // max(inputs[:1].numel(), 1)))
+    if isinstance(network, Shaped):
+        at_once = max(1, min(at_once, MAX_CELLS_AT_ONCE // math.prod(network.shape)))
     with torch.no_grad():
         return torch.cat([_as_column(network(rows)) for rows in torch.split(inputs, at_once)])
 

@@ -56,6 +56,7 @@ class Fitted:
         network: the trained network, in evaluation mode on the CPU; None for an estimator.
         estimator: the trained gradient boosting, or the user's own estimator; None for a network.
         history: the curve.
+        shape: of a row that is an array; empty for a table.
     """
 
     recipe: Recipe
@@ -66,6 +67,7 @@ class Fitted:
     network: nn.Module | None
     estimator: Any
     history: History
+    shape: tuple[int, ...] = ()
 
     def probability(self, features: pl.DataFrame) -> Floats:
         """Return class probabilities, float64 of shape (n, classes).
@@ -139,6 +141,7 @@ def fit(
         model.network,
         model.estimator,
         model.history,
+        prepared.shape,
     )
 
 

@@ -203,7 +203,12 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     registry = discover()
     options = check_rule_options(config, registry)
     ignores = accepted_findings(config, registry)
-    dataset = open_dataset(open_source(path, read_options(data)), data.target or None, data.positive)
+    source = open_source(path, read_options(data))
+    if data.target.endswith(".npy"):
+        from bindoctor.readers.arrays import with_labels
+
+        source = with_labels(source, config.folder / data.target)
+    dataset = open_dataset(source, data.target or None, data.positive)
     dataset = replace(
         dataset,
         valid=_open_part(dataset, "valid", data.valid, data, config.recipe),

@@ -17,6 +17,7 @@ ONLY_TEXT = Table(
 @rule(
     "BD101",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("3% positives", counts(no=970, yes=30), Recipe(), says="'yes' is 3.0% of 1000 rows (30)"),

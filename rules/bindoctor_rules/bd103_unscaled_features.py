@@ -26,6 +26,7 @@ CENTRED = Table(
 @rule(
     "BD103",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("salaries beside rates", SALARIES, Recipe(), says="2 of 2 number columns reach the mlp unscaled"),

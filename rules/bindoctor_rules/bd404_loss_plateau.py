@@ -35,6 +35,7 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
 @rule(
     "BD404",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("stuck above what one column tells", TELLING, Recipe(), logged(STUCK), says="stands still at 0.55"),

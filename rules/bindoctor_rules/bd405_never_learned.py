@@ -35,6 +35,7 @@ def _remedies(recipe: Recipe) -> Iterator[Fix]:
 @rule(
     "BD405",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("the loss stays where it was", TELLING, Recipe(), logged(FLAT, FLAT), says="never gets below 0.693"),

@@ -25,6 +25,7 @@ def _remedies(recipe: Recipe, *, uninformed: bool) -> Iterator[Fix]:
 @rule(
     "BD411",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("unscaled inputs", EVEN, Recipe(), logged(FALLING, FALLING, 8.3), says="8.3, 12.0 times the 0.693"),

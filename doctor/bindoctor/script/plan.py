@@ -242,6 +242,8 @@ def check_plan(plan: Plan) -> None:
     recipe, classes = plan.recipe, len(plan.rows.classes)
     check_columns(recipe.data, recipe.features, plan.columns)
     class_weights(recipe.loss, np.bincount(plan.rows.labels, minlength=classes).tolist())
+    if plan.dataset.row_shape:
+        raise InputError(f"{plan.dataset.source.name}: scripts are written for tables, and its rows are arrays.")
     if plan.network:
         output_count(recipe.loss, classes)
     if recipe.model.kind == "estimator":
