@@ -18,9 +18,9 @@ from bindoctor.own_code import forget_own_code
 from bindoctor.own_source import code_digest, source_files
 from bindoctor.prepare import prepare
 from bindoctor.recipe import Model
+from bindoctor.splits import repeated_folds
 from bindoctor.store import load_model, save_model
 from bindoctor.train import cross_fit, fit_prepared
-from bindoctor.splits import repeated_folds
 
 SAME = """
 from torch import nn
@@ -48,7 +48,7 @@ def rows(classes: int = 2, n: int = 300) -> Rows:
     return Rows(features, labels, tuple("xyzuv"[:classes]), np.arange(n))
 
 
-def own(code: str, folder: Path, edits: Mapping[str, object] = {}, name: str = "make_model") -> Recipe:  # noqa: B006
+def own(code: str, folder: Path, edits: Mapping[str, object] = {}, name: str = "make_model") -> Recipe:
     (folder / "train.py").write_text(code)
     return Recipe().edited({**QUICK, "model.factory": f"train:{name}", **edits})
 
@@ -67,7 +67,9 @@ SETUPS: tuple[dict[str, object], ...] = (
 
 
 @pytest.mark.parametrize("setup", SETUPS)
-def test_a_factory_of_the_same_network_gives_the_scores_of_the_built_in_one(here: Path, setup: dict[str, object]) -> None:
+def test_a_factory_of_the_same_network_gives_the_scores_of_the_built_in_one(
+    here: Path, setup: dict[str, object]
+) -> None:
     recipe = own(SAME, here, setup)
     built_in = Recipe().edited({**QUICK, "model.hidden": [16, 8], **setup})
     data = rows()
@@ -79,12 +81,15 @@ def test_a_factory_of_the_same_network_gives_the_scores_of_the_built_in_one(here
     assert mine.history == theirs.history
 
 
-def test_a_keyword_of_the_factory_takes_the_setting_and_options_take_the_rest(here: Path) -> None:
+def test_a_keyword_of_the_factory_takes_the_setting_and_options_take_the_rest(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = SAME.replace("dropout=0.0):", "dropout=0.0, hidden=(4,), depth=1):").replace(
         "    return", "    print('said', dropout, hidden, depth)\n    return"
     )
     recipe = own(code, here, {"model.dropout": 0.3, "model.hidden": [9, 9], "model.options.depth": 4})
     network = train(recipe)
+    assert "said 0.3 [9, 9] 4" in capsys.readouterr().err
     assert not [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
 
 
@@ -117,7 +122,7 @@ def make_model(inputs, outputs):
     assert np.array_equal(mine, theirs)
 
 
-WRONG = {
+WRONG: dict[str, tuple[str, dict[str, object], str]] = {
     "no such module": ("", {"model.factory": "nowhere:make"}, r"there is no nowhere\.py beside the settings"),
     "no such function": (SAME, {"model.factory": "train:build"}, r"train\.py: has no function 'build'.*make_model"),
     "a syntax error": ("def make_model(:\n", {}, r"^train\.py:1: importing 'train'.*SyntaxError"),
@@ -131,7 +136,11 @@ WRONG = {
     "too few parameters": ("def make_model():\n    pass\n", {}, r"cannot be called with \(3, 1\): too many positional"),
     "an option that it does not take": (SAME, {"model.options.wide": 3}, r"unexpected keyword argument 'wide'"),
     "hidden units that it does not take": (SAME, {"model.hidden": [3]}, r"takes no keyword 'hidden'"),
-    "not a network": ("def make_model(inputs, outputs):\n    return 3\n", {}, r"^train\.py:1: .*returns int, and not a"),
+    "not a network": (
+        "def make_model(inputs, outputs):\n    return 3\n",
+        {},
+        r"^train\.py:1: .*returns int, and not a",
+    ),
     "too many outputs": (
         "from torch import nn\ndef make_model(inputs, outputs):\n    return nn.Linear(inputs, 7)\n",
         {},
@@ -178,9 +187,9 @@ def test_a_network_that_the_factory_keeps_is_not_trained_twice(here: Path) -> No
 def test_a_factory_that_draws_from_numpy_gives_the_same_network_again(here: Path) -> None:
     code = SAME.replace("    layers", "    import numpy, torch\n    layers").replace(
         "    return nn.Sequential(*layers)",
-        "    with torch.no_grad():\n        layers[0].bias.fill_(numpy.random.rand())\n    return nn.Sequential(*layers)",
+        "    torch.nn.init.constant_(layers[0].bias, numpy.random.rand())\n    return nn.Sequential(*layers)",
     )
-    recipe, before = own(code, here), np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    recipe, before = own(code, here), np.random.get_state()[1].copy()  # type: ignore[index]
     one, two = (train(recipe).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert np.array_equal(np.random.get_state()[1], before)  # type: ignore[index]
@@ -291,7 +300,7 @@ class Mine(GaussianNB):
 """
 
 
-def estimator(name: str, folder: Path, edits: Mapping[str, object] = {}) -> Recipe:  # noqa: B006
+def estimator(name: str, folder: Path, edits: Mapping[str, object] = {}) -> Recipe:
     (folder / "train.py").write_text(FOREST)
     return Recipe().edited({**QUICK, "model.estimator": name if ":" in name else f"train:{name}", **edits})
 

@@ -53,8 +53,8 @@ def check_array_settings(recipe: Recipe, features: pl.DataFrame) -> None:
     cells = features.height * math.prod(row_shape_of(features))
     if cells > MAX_CELLS:
         raise InputError(
-            f"the arrays hold {cells:.3g} numbers, {4 * cells / 2**30:.0f} GiB as float32; more than {MAX_CELLS:.3g} are "
-            "not trained on: give fewer rows or smaller arrays."
+            f"the arrays hold {cells:.3g} numbers, {4 * cells / 2**30:.0f} GiB as float32, and at most "
+            f"{MAX_CELLS:.3g} are trained on; give fewer rows or smaller arrays."
         )
 
 
@@ -74,7 +74,7 @@ def channel_frame(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_rows(cells: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return what ``channel_frame`` gives as rows again, float32 of shape (n, cells of a row) in the order of the arrays.
+    """Return what ``channel_frame`` gives as rows again, float32 of shape (n, cells of a row), as the arrays have them.
 
     Args:
         cells: shape (n · p, channels).

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -150,7 +151,7 @@ def applied(network: nn.Module, edits: Edits, bias: Tensor | None = None) -> nn.
             edited.get_submodule(parent)._modules[name] = new
     if edits.head is not None and bias is not None:
         with torch.no_grad():
-            edited.get_submodule(edits.head).bias.copy_(bias)  # type: ignore[operator,union-attr]
+            edited.get_submodule(edits.head).bias.copy_(bias)  # type: ignore[operator]
     return edited
 
 
@@ -180,7 +181,7 @@ def _hidden(calls: Sequence[Call]) -> Iterator[tuple[str, Call, Call]]:
     """Yield each activation that a layer with weights follows, with the call before it."""
     weighty = [i for i, call in enumerate(calls) if any(p.ndim >= 2 for p in call.module.parameters())]
     last = weighty[-1] if weighty else 0
-    for before, call in zip(calls[:last], calls[1:last], strict=False):
+    for before, call in pairwise(calls[:last]):
         if isinstance(call.module, ACTIVATIONS):
             yield call.path, before, call
 
@@ -227,8 +228,8 @@ def _squashing(calls: Sequence[Call], answer: Any) -> str:
     path = calls[-1].path
     if sum(call.module is calls[-1].module for call in calls) > 1:
         raise InputError(
-            f"recipe.model.strip-output cannot be carried out: the module at {path!r} is called elsewhere as well; give "
-            "the output one of its own."
+            f"recipe.model.strip-output cannot be carried out: the module at {path!r} is called elsewhere as well; "
+            "give the output one of its own."
         )
     return path
 

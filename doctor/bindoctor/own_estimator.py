@@ -35,8 +35,8 @@ def make_estimator(model: Model, seed: int) -> Any:
     who = f"{SETTING}: {model.estimator}"
     if inspect.isclass(made) or not all(hasattr(made, name) for name in ("fit", "get_params", "set_params")):
         raise InputError(
-            f"{who} returns {made if inspect.isclass(made) else type(made).__name__}, and no estimator of scikit-learn's "
-            "interface (fit, get_params, set_params); return one that is not fitted."
+            f"{who} returns {made if inspect.isclass(made) else type(made).__name__}, and no estimator of "
+            "scikit-learn's interface (fit, get_params, set_params); return one that is not fitted."
         )
     # A factory may hand out the same object again and again.
     estimator = clone(made)
@@ -55,7 +55,7 @@ def weighs_rows(estimator: Any) -> bool:
 def train_estimator(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[Any, History]:
     """Fit the recipe's own estimator.
 
-    Of the recipe's loss, optimizer and train sections only ``class_weight`` has a meaning for it. The curve has a single
+    Of the recipe's loss, optimizer and train sections only ``class_weight`` has a meaning for it. The curve has one
     epoch: the losses of the training rows and of the held-out ones after fitting.
 
     Raises:
@@ -69,8 +69,8 @@ def train_estimator(recipe: Recipe, prepared: Prepared, *, seed: int) -> tuple[A
         weights = weights * prepared.weights
     if weighted and not weighs_rows(estimator):
         raise InputError(
-            f"weights cannot be carried out: {recipe.model.estimator} gives a {type(estimator).__name__}, whose fit takes "
-            "no sample_weight; unset recipe.loss.class-weight and recipe.data.weight, or set a class_weight in it."
+            f"weights cannot be carried out: {recipe.model.estimator} gives a {type(estimator).__name__}, whose fit "
+            "takes no sample_weight; unset recipe.loss.class-weight and recipe.data.weight, or set class_weight in it."
         )
     given = {"sample_weight": weights} if weighted else {}
     # Folds have threads of their own.
@@ -101,8 +101,8 @@ def estimator_probability(estimator: Any, matrix: Matrix, classes: int) -> Float
     known = np.asarray(estimator.classes_)
     if answered.shape != (len(matrix), len(known)):
         raise InputError(
-            f"predict_proba of the {type(estimator).__name__} answers with shape {answered.shape} for {len(matrix)} rows "
-            f"and {len(known)} classes."
+            f"predict_proba of the {type(estimator).__name__} answers with shape {answered.shape} for {len(matrix)} "
+            f"rows and {len(known)} classes."
         )
     probability = np.zeros((len(matrix), classes))
     probability[:, known] = answered

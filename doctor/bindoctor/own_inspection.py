@@ -9,8 +9,8 @@ from torch import nn
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.inspection import Inspection, LabelFacts, OutputFacts, ParameterFacts, Takes
-from bindoctor.losses import binary_targets, build_objective, class_weights, output_count, plain_log_loss
 from bindoctor.loop import RANDOM
+from bindoctor.losses import binary_targets, build_objective, class_weights, output_count, plain_log_loss
 from bindoctor.module_edits import ends_squashed
 from bindoctor.own_model import Made, blamed, make_own
 from bindoctor.prepare import Part, Prepared, prepare

@@ -65,8 +65,8 @@ def make_own(
         shape: of a row that is an array, which the network is given so.
 
     Raises:
-        InputError: the factory is not there, fails (with the file and line), does not return a network, or one that does
-            not give ``outputs`` logits a row, or that cannot be edited as the recipe says.
+        InputError: the factory is not there, fails (with the file and line), does not return a network, or one that
+            does not give ``outputs`` logits a row, or that cannot be edited as the recipe says.
     """
     function = load_function(model.factory, SETTING)
     options = handed_options(model, function)
@@ -76,8 +76,8 @@ def make_own(
         network = call(function, (inputs, outputs), options, model.factory, SETTING)
     if not isinstance(network, nn.Module):
         raise InputError(
-            f"{_place(function)}{model.factory} returns {type(network).__name__}, and not a torch.nn.Module; return the "
-            "network."
+            f"{_place(function)}{model.factory} returns {type(network).__name__}, and not a torch.nn.Module; return "
+            "the network."
         )
     with blamed(f"the network of {model.factory}, given rows of shape {tuple(example.shape)}"):
         flat = _check_answer(network, example, outputs, f"{_place(function)}the network of {model.factory}")

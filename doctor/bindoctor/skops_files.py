@@ -52,8 +52,8 @@ STORED = {
     "tree",
     "utils",
 }
-"""The modules of scikit-learn whose estimators are stored for users: their arrays go through NumPy, or are trees that are
-checked. Others (support vectors, search trees of neighbours) hand them to compiled code as they are."""
+"""The modules of scikit-learn whose estimators are stored for users: their arrays go through NumPy, or are trees that
+are checked. Others (support vectors, search trees of neighbours) hand them to compiled code as they are."""
 
 
 def dump_estimator(estimator: object) -> bytes:
@@ -96,8 +96,8 @@ def check_storable(reference: str, content: bytes) -> None:
     foreign = sorted(set(skops.io.get_untrusted_types(data=content)) - set(OWN_TRUSTED)) or _foreign_parts(content)
     if foreign:
         raise NotStorable(
-            f"the model of {reference} holds {foreign[0]!r}, a type that cannot be read back safely, and is not stored; "
-            "'bindoctor predict' needs a stored one."
+            f"the model of {reference} holds {foreign[0]!r}, a type that cannot be read back safely, and is not "
+            "stored; 'bindoctor predict' needs a stored one."
         )
 
 

@@ -154,7 +154,8 @@ def load_model(path: Path, named: Callable[[], Model] = Model) -> StoredModel:
         )
     manifest = _read_manifest(folder / MANIFEST_FILE)
     own = manifest.recipe.model.own
-    if own and own not in ((model := named()).factory, model.estimator):
+    settings = named() if own else Model()
+    if own and own not in (settings.factory, settings.estimator):
         raise InputError(
             f"{folder}: is a model of {own}, code that only settings may name; run this in the folder whose "
             f"bindoctor.toml says {manifest.recipe.model.kind} = {own!r} under [recipe.model]."

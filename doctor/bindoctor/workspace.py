@@ -21,7 +21,7 @@ from bindoctor.config import (
     find_config,
     load_config,
 )
-from bindoctor.dataset import Dataset, Source
+from bindoctor.dataset import ARRAY, Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
@@ -243,7 +243,11 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
-        roles={name: _role(name, dataset, profile) for name in dataset.source.columns}
+        roles={
+            name: _role(name, dataset, profile)
+            for name in dataset.source.columns
+            if not (dataset.row_shape and name == ARRAY)
+        }
         if "cells" in profile.states
         else {},
         parts={part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given}

@@ -84,9 +84,10 @@ def unscaled_features(
         return
     narrow, wide = min(spreads, key=spreads.__getitem__), max(spreads, key=spreads.__getitem__)
     ratio = spreads[wide] / spreads[narrow]
+    what = "channels" if profile.row_shape else "number columns"
+    model = "network of your own" if recipe.model.own else recipe.model.kind
     message = (
-        f"{len(far)} of {len(spreads)} number columns reach the {recipe.model.kind} unscaled, "
-        f"far from centre 0 or spread 1: {listed(far)}"
+        f"{len(far)} of {len(spreads)} {what} reach the {model} unscaled, far from centre 0 or spread 1: {listed(far)}"
     )
     if narrow != wide:
         message += f"; spreads run from {spreads[narrow]:.3g} ('{narrow}') to {spreads[wide]:.3g} ('{wide}')"

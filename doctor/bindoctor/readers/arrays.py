@@ -146,14 +146,16 @@ def array_source(path: Path, name: str) -> Source:
     with zipfile.ZipFile(path) as archive:
         size = sum(item.file_size for item in archive.infolist())
     if size > MAX_UNPACKED:
-        raise InputError(f"{name}: unpacks to {size / 2**30:.0f} GiB; save the inputs as .npy, which stays on the disk.")
+        raise InputError(
+            f"{name}: unpacks to {size / 2**30:.0f} GiB; save the inputs as .npy, which stays on the disk."
+        )
     with _loaded(path, name) as archive:
         by_name = {key.casefold(): key for key in archive.files}
         inputs = next((by_name[key] for key in INPUT_NAMES if key in by_name), None)
         if inputs is None:
             raise InputError(
-                f"{name}: holds no array called X, data, images or the like, only {', '.join(archive.files) or 'nothing'};"
-                " save it as np.savez(file, X=inputs, y=labels)."
+                f"{name}: holds no array called X, data, images or the like, only "
+                f"{', '.join(archive.files) or 'nothing'}; save it as np.savez(file, X=inputs, y=labels)."
             )
         target = next((by_name[key] for key in TARGET_NAMES if key in by_name), None)
         try:
@@ -173,7 +175,9 @@ def with_labels(source: Source, path: Path) -> Source:
         InputError: ``source`` is no array, has labels already, or there are not as many.
     """
     if not isinstance(source, ArraySource | FrameSource) or not Path(source.name).suffix == ".npy":
-        raise InputError(f"{path}: labels in a file of their own belong to inputs in an .npy file, and not {source.name}.")
+        raise InputError(
+            f"{path}: labels in a file of their own belong to inputs in an .npy file, and not {source.name}."
+        )
     labels = _labels(_loaded(path, str(path)), str(path), str(path))
     content = hashlib.sha256((source.digest() + _digest(path)).encode()).hexdigest()
     if isinstance(source, ArraySource):

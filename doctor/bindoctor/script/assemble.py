@@ -94,7 +94,9 @@ def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str],
     functions_used = [source.strip("\n") for name, source in functions.items() if name in names]
     body = "\n\n\n".join([*functions_used, main]) + "\n"
     if own and own.partition(":")[2] in _bound(body) | set(constants):
-        raise InputError(f"a script uses the name {own.partition(':')[2]!r} itself; give the function of {own} another.")
+        raise InputError(
+            f"a script uses the name {own.partition(':')[2]!r} itself; give the function of {own} another."
+        )
     return "\n\n".join(blocks) + "\n\n\n" + body
 
 
