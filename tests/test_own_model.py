@@ -15,6 +15,7 @@ from bindoctor import InputError, Recipe, Rows
 from bindoctor.final import train_final
 from bindoctor.loop import train_network
 from bindoctor.own_code import forget_own_code
+from bindoctor.own_mlp import as_mlp
 from bindoctor.own_source import code_digest, source_files
 from bindoctor.prepare import prepare
 from bindoctor.recipe import Model
@@ -79,6 +80,68 @@ def test_a_factory_of_the_same_network_gives_the_scores_of_the_built_in_one(
     assert not mine.failures
     assert np.array_equal(mine.predictions.probability, theirs.predictions.probability)
     assert mine.history == theirs.history
+
+
+SPLIT = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.head, self.body = nn.Linear(16, outputs), nn.Linear(inputs, 16)
+        self.act, self.drop, self.norm = nn.GELU(), nn.Dropout(0.2), nn.BatchNorm1d(16)
+
+    def forward(self, x):
+        return self.head(self.drop(self.act(self.norm(self.body(x)))))
+
+def make_model(inputs, outputs):
+    return Net(inputs, outputs)
+"""
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_an_mlp_of_any_make_is_trained_by_compiled_steps_to_the_same(here: Path, setup: dict[str, object]) -> None:
+    recipe = own(SPLIT, here, setup | {"model.batch-norm": False})
+    prepared = prepare(recipe, rows(), rows(), seed=0)
+    network, _ = train_network(recipe, prepared, seed=0)
+    found = as_mlp(network, torch.randn(4, 3))
+    assert found is not None
+    assert (found[1].hidden, found[1].activation, found[1].dropout, found[1].batch_norm) == ((16,), "gelu", 0.2, True)
+    compiled, curve = fit_prepared(recipe, prepared, seed=0)
+    plain, plain_curve = fit_prepared(recipe, prepared, seed=0, plain=True)
+    assert np.allclose(compiled, plain, atol=2e-4)
+    assert len(curve.epochs) == len(plain_curve.epochs)
+
+
+UNLIKE = {
+    "a function between": ("self.act(self.norm(self.body(x)))", "self.act(self.norm(self.body(x)).abs())"),
+    "dropout as a function": ("self.drop(", "nn.functional.dropout(training=self.training, input="),
+    "a skipped connection": ("return self.head(", "return self.body(x)[:, :1] + self.head("),
+    "a module called twice": ("self.act(self.norm", "self.act(self.act(self.norm"),
+    "another slope": ("nn.GELU()", "nn.LeakyReLU(0.3)"),
+    "weights of no use": ("self.act, self.drop", "self.more = nn.Linear(2, 2)\n        self.act, self.drop"),
+    "no bias": ("nn.Linear(16, outputs)", "nn.Linear(16, outputs, bias=False)"),
+    "frozen weights": (
+        "return Net(inputs, outputs)",
+        "net = Net(inputs, outputs)\n    net.body.requires_grad_(False)\n    return net",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNLIKE)
+def test_what_is_no_plain_mlp_is_trained_as_it_is(here: Path, case: str) -> None:
+    before, after = UNLIKE[case]
+    code = SPLIT.replace(before, after)
+    if case == "a module called twice":
+        code = code.replace("self.body(x))))", "self.body(x)))))")
+    recipe = own(code, here)
+    prepared = prepare(recipe, rows(), rows(), seed=0)
+    network, _ = train_network(recipe, prepared, seed=0)
+    assert code != SPLIT
+    assert as_mlp(network, torch.randn(4, 3)) is None
+    assert np.array_equal(
+        fit_prepared(recipe, prepared, seed=0)[0], fit_prepared(recipe, prepared, seed=0, plain=True)[0]
+    )
 
 
 def test_a_keyword_of_the_factory_takes_the_setting_and_options_take_the_rest(

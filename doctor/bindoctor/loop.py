@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,15 +18,17 @@ from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History, TrainingFailed
 from bindoctor.losses import class_weights, output_count, plain_log_loss
+from bindoctor.own_mlp import as_mlp
 from bindoctor.own_model import blamed, has_batch_norm, make_own
 from bindoctor.prepare import Matrix, Prepared
-from bindoctor.recipe import Recipe
+from bindoctor.recipe import Model, Recipe
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
 __all__ = ["MAX_ROWS_AT_ONCE", "Steps", "epoch_orders", "network_probability", "train_network"]
 
 MAX_COMPILED_WEIGHTS = 2**20
 MAX_SPARSE_WEIGHTS = 2**24
+COMPARED_ROWS = 16
 RANDOM = Lock()
 
 
@@ -74,7 +77,7 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool 
         prepared: the rows.
         seed: for the initial weights, dropout and the order of rows.
         plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights, or
-            2²⁴ with sparse rows. A network of the user's own is always trained so.
+            2²⁴ with sparse rows. A network of the user's own is trained so unless it is a plain MLP.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -136,7 +139,11 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool 
                     break
         if prepared.valid and settings.restore_best:
             steps.restore(best_state)
-    return steps.network(), History(tuple(epochs), first_loss, best_epoch or None)
+    trained = steps.network()
+    # Of the user's own, it may be its layers that were trained.
+    return network.eval() if recipe.model.kind == "factory" else trained, History(
+        tuple(epochs), first_loss, best_epoch or None
+    )
 
 
 def network_probability(network: nn.Module, matrix: Matrix) -> npt.NDArray[np.float64]:
@@ -164,11 +171,16 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    if plain or device.type != "cpu" or not isinstance(network, nn.Sequential) or recipe.model.kind == "factory":
+    known: tuple[nn.Module, Model] | None = (network, recipe.model)
+    if recipe.model.kind == "factory":
+        some = torch.from_numpy(prepared.train.matrix[:COMPARED_ROWS])
+        known = None if plain or prepared.shape or len(some) < 2 else as_mlp(network, some)
+    if plain or device.type != "cpu" or known is None or not isinstance(known[0], nn.Sequential):
         return TorchSteps(recipe, network, *rows, device)
     if weights > (MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS):
         return TorchSteps(recipe, network, *rows, device)
-    return CompiledSteps(recipe, network, *rows, prepared.epoch_rows)
+    layers, model = known
+    return CompiledSteps(msgspec.structs.replace(recipe, model=model), layers, *rows, prepared.epoch_rows)
 
 
 class _Measured(NamedTuple):
