@@ -24,9 +24,9 @@ own_source own_code column_states number_states row_states order_states sample_s
 shifts compare"""
 RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
-TRAINING = """engineering build losses compiled compiled_optimizers compiled_steps torch_steps module_edits own_mlp own_model
-own_estimator own_inspection loop boosting channels prepare resampling sampling splits decide train simple_models final
-store skops_files script"""
+TRAINING = """engineering build losses compiled compiled_optimizers compiled_steps torch_steps module_edits own_mlp
+own_model own_estimator own_inspection loop boosting channels prepare resampling sampling splits decide train
+simple_models final store skops_files script"""
 TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
 EDGES = "workspace first report render cli __main__"
 

@@ -21,7 +21,7 @@ from bindoctor.losses import class_weights, output_count, plain_log_loss
 from bindoctor.own_mlp import as_mlp
 from bindoctor.own_model import blamed, has_batch_norm, make_own
 from bindoctor.prepare import Matrix, Prepared
-from bindoctor.recipe import Model, Recipe
+from bindoctor.recipe import Recipe
 from bindoctor.torch_steps import MAX_ROWS_AT_ONCE, TorchSteps, network_logits
 
 __all__ = ["MAX_ROWS_AT_ONCE", "Steps", "epoch_orders", "network_probability", "train_network"]
@@ -140,10 +140,10 @@ def train_network(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool 
         if prepared.valid and settings.restore_best:
             steps.restore(best_state)
     trained = steps.network()
-    # Of the user's own, it may be its layers that were trained.
-    return network.eval() if recipe.model.kind == "factory" else trained, History(
-        tuple(epochs), first_loss, best_epoch or None
-    )
+    if recipe.model.kind == "factory":
+        # What was trained may be its layers, in a chain.
+        trained = network.eval()
+    return trained, History(tuple(epochs), first_loss, best_epoch or None)
 
 
 def network_probability(network: nn.Module, matrix: Matrix) -> npt.NDArray[np.float64]:
@@ -171,13 +171,12 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    known: tuple[nn.Module, Model] | None = (network, recipe.model)
+    known = (network, recipe.model) if isinstance(network, nn.Sequential) else None
     if recipe.model.kind == "factory":
         some = torch.from_numpy(prepared.train.matrix[:COMPARED_ROWS])
         known = None if plain or prepared.shape or len(some) < 2 else as_mlp(network, some)
-    if plain or device.type != "cpu" or known is None or not isinstance(known[0], nn.Sequential):
-        return TorchSteps(recipe, network, *rows, device)
-    if weights > (MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS):
+    most = MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS
+    if plain or device.type != "cpu" or known is None or weights > most:
         return TorchSteps(recipe, network, *rows, device)
     layers, model = known
     return CompiledSteps(msgspec.structs.replace(recipe, model=model), layers, *rows, prepared.epoch_rows)
