@@ -16,11 +16,13 @@ from bindoctor.own_model import Made, blamed, make_own
 from bindoctor.prepare import Part, Prepared, prepare
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_of
+from bindoctor.sampling import sample
 from bindoctor.splits import training_rows
 from bindoctor.torch_steps import network_logits
 
 BATCH = 256
 """Rows of the batch, at most."""
+MAX_ROWS = 2000
 
 
 def with_own_model(evidence: Evidence) -> Evidence:
@@ -32,8 +34,7 @@ def with_own_model(evidence: Evidence) -> Evidence:
     if recipe is None or evidence.dataset is None or recipe.model.kind != "factory":
         return evidence
     try:
-        rows = training_rows(rows_of(evidence.dataset, recipe, evidence.profile))
-        prepared = prepare(recipe, rows, seed=recipe.train.seed)
+        prepared = _prepared(recipe, evidence)
         return replace(evidence, model=inspected(recipe, prepared))
     except InputError:
         return evidence
@@ -48,9 +49,14 @@ def edits_of(evidence: Evidence) -> tuple[str, ...]:
     recipe = evidence.recipe
     if recipe is None or evidence.dataset is None or recipe.model.kind != "factory":
         return ()
+    return _made(recipe, _prepared(recipe, evidence)).edits.lines()
+
+
+def _prepared(recipe: Recipe, evidence: Evidence) -> Prepared:
+    """Prepare rows as for training; a sample of them is enough to look at a network."""
+    assert evidence.dataset is not None
     rows = training_rows(rows_of(evidence.dataset, recipe, evidence.profile))
-    prepared = prepare(recipe, rows, seed=recipe.train.seed)
-    return _made(recipe, prepared).edits.lines()
+    return prepare(recipe, rows.take(sample(rows, MAX_ROWS, seed=0)), seed=recipe.train.seed)
 
 
 def inspected(recipe: Recipe, prepared: Prepared) -> Inspection:

@@ -204,10 +204,10 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     options = check_rule_options(config, registry)
     ignores = accepted_findings(config, registry)
     source = open_source(path, read_options(data))
-    if data.target.endswith(".npy"):
+    if source.name.endswith(".npy"):
         from bindoctor.readers.arrays import with_labels
 
-        source = with_labels(source, config.folder / data.target)
+        source = with_labels(source, config.folder / data.target if data.target.endswith(".npy") else None)
     dataset = open_dataset(source, data.target or None, data.positive)
     dataset = replace(
         dataset,

@@ -18,7 +18,7 @@ from bindoctor.errors import InputError
 from bindoctor.readers.frames import PIECE_ROWS, FrameSource, as_text
 from bindoctor.readers.sniff import NoRowsError
 
-MAX_UNPACKED = 2**34
+MAX_UNPACKED = 2**32
 INPUT_NAMES = ("x", "data", "images", "inputs", "features", "sequences")
 TARGET_NAMES = ("y", "labels", "label", "target", "targets", "classes")
 MAX_CHANNELS_LAST = 4
@@ -168,16 +168,21 @@ def array_source(path: Path, name: str) -> Source:
     return _source(name, array, labels, content)
 
 
-def with_labels(source: Source, path: Path) -> Source:
+def with_labels(source: Source, path: Path | None) -> Source:
     """Return the rows of an ``.npy`` file with the labels of another one; the target is called as that file is.
 
+    Without one, a table may hold its target itself.
+
     Raises:
-        InputError: ``source`` is no array, has labels already, or there are not as many.
+        InputError: there are no labels, or not as many.
     """
-    if not isinstance(source, ArraySource | FrameSource) or not Path(source.name).suffix == ".npy":
-        raise InputError(
-            f"{path}: labels in a file of their own belong to inputs in an .npy file, and not {source.name}."
-        )
+    if path is None or not isinstance(source, ArraySource | FrameSource):
+        if isinstance(source, ArraySource):
+            raise InputError(
+                f"{source.name}: holds no labels; name their file with --target y.npy, or save both as "
+                "np.savez(file, X=inputs, y=labels)."
+            )
+        return source
     labels = _labels(_loaded(path, str(path)), str(path), str(path))
     content = hashlib.sha256((source.digest() + _digest(path)).encode()).hexdigest()
     if isinstance(source, ArraySource):
