@@ -11,17 +11,21 @@ import pytest
 import torch
 from conftest import Cli
 
-from bindoctor import InputError, Recipe, Rows
+from bindoctor import Aim, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
 from bindoctor.final import train_final
 from bindoctor.loop import train_network
 from bindoctor.own_code import forget_own_code
+from bindoctor.own_inspection import with_own_model
 from bindoctor.own_mlp import as_mlp
 from bindoctor.own_source import code_digest, source_files
 from bindoctor.prepare import prepare
+from bindoctor.readers import open_dataset, table_source
 from bindoctor.recipe import Model
+from bindoctor.scan import scan
 from bindoctor.splits import repeated_folds
 from bindoctor.store import load_model, save_model
 from bindoctor.train import cross_fit, fit_prepared
+from bindoctor.treat import treat
 
 SAME = """
 from torch import nn
@@ -427,3 +431,68 @@ def test_edited_code_shares_no_trials_with_what_it_was(cli: Cli, tmp_path: Path,
         assert done.returncode == 0, done.stderr
         said.append(json.loads(done.stdout)["treatment"]["before"])
     assert said[0] == said[1] != said[2]
+
+
+# Treatment
+
+ENDS_IN_SIGMOID = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, inputs):
+        super().__init__()
+        self.body, self.head, self.squash = nn.Linear(inputs, 8), nn.Linear(8, 1), nn.Sigmoid()
+
+    def forward(self, x):
+        return self.squash(self.head(torch.relu(self.body(x))))
+
+def make_model(inputs, outputs):
+    return Net(inputs)
+"""
+
+
+def evidence_on(recipe: Recipe) -> Evidence:
+    data = rows()
+    cells = {**data.features.to_dict(as_series=False), "y": [data.classes[k] for k in data.labels]}
+    dataset = open_dataset(table_source(Table(cells)), "y")
+    return with_own_model(Evidence(dataset, scan(dataset, recipe), recipe))
+
+
+def offers(evidence: Evidence) -> tuple[Finding, ...]:
+    """Offer what a rule about a last sigmoid would, and dropout."""
+    assert evidence.recipe is not None
+    fixes = [Fix("Dropout 0.5", {"model.dropout": 0.5})]
+    if evidence.model is not None and evidence.model.outputs.last == "Sigmoid":
+        fixes.append(Fix("Take the sigmoid off", {"model.strip-output": True}, Aim.CORRECT))
+    return (Finding("", Where("model"), fixes=tuple(fixes), code="TT101"),)
+
+
+def test_a_treatment_takes_a_last_sigmoid_off_and_says_what_cannot_be_carried_out(here: Path) -> None:
+    evidence = evidence_on(own(ENDS_IN_SIGMOID, here))
+    assert evidence.model is not None
+    assert evidence.model.outputs.last == "Sigmoid"
+    assert 0 <= evidence.model.outputs.low <= evidence.model.outputs.high <= 1
+    done = treat(evidence, offers, repeats=2, folds=3)
+    assert [correction.edits for correction in done.corrections] == [{"model.strip-output": True}]
+    assert done.final.model is not None
+    assert done.final.model.outputs.last == ""
+    assert "In code, the network of train:make_model is changed so: network.squash = nn.Identity()" in done.notes
+    (trial,) = (trial for trial in done.trials if not trial.placebo)
+    assert trial.status == "error"
+    assert "recipe.model.dropout cannot be carried out" in trial.why
+
+
+def test_a_look_at_a_network_finds_weights_that_do_not_learn(here: Path) -> None:
+    code = ENDS_IN_SIGMOID.replace("    return Net(inputs)", "    net = Net(inputs)\n    return frozen(net)")
+    code += (
+        "\ndef frozen(net):\n    net.body.weight.requires_grad_(False)\n    nn.init.zeros_(net.head.bias)\n"
+        "    return net\n"
+    )
+    found = evidence_on(own(code, here)).model
+    assert found is not None
+    facts = {parameter.name: parameter for parameter in found.parameters}
+    assert (facts["body.weight"].trainable, facts["body.weight"].gradient) == (False, None)
+    assert facts["head.bias"].all_zero
+    assert facts["head.weight"].gradient
+    assert (found.loss, found.takes, found.labels.values) == ("bce", "logits", (0.0, 1.0))
