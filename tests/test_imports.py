@@ -19,14 +19,14 @@ HEAVY = {"torch", "numba", "sklearn", "imblearn", "scipy", "pandas", "safetensor
 
 VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history inspection task
 predictions evidence scores treatment version"""
-READING = """readers logs given_recipe dates cells selection cleaning left_out hashing tokens classes bins levels texts
-sketch series column_states number_states row_states order_states sample_state spread summary scan_state scan rows
-shifts compare"""
+READING = """readers logs given_recipe dates cells selection cleaning left_out hashing tokens classes bins levels
+texts sketch series own_source own_code column_states number_states row_states order_states sample_state spread
+summary scan_state scan rows shifts compare"""
 RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
-TRAINING = """engineering build schedules progress losses compiled compiled_optimizers compiled_steps torch_steps loop
-stacked stacked_optimizers boosting prepare resampling sampling splits decide train simple_models final store
-skops_files classifier script"""
+TRAINING = """engineering build schedules progress losses compiled compiled_optimizers compiled_steps torch_steps
+module_edits own_mlp own_model own_estimator own_inspection loop stacked stacked_optimizers boosting channels prepare
+resampling sampling splits decide train simple_models final store skops_files classifier script"""
 TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
 EDGES = "workspace first report render extras fixing arguments api fix_result cli __main__"
 

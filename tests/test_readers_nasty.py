@@ -301,7 +301,7 @@ def test_what_is_not_plain_is_read_right_and_what_was_decided_is_said(
         ("version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS has not fetched"),
         (pickle.dumps({"a": 1}), "is a pickle"),
         (b"SQLite format 3\0" + bytes(90), "is an SQLite database"),
-        (b"\x93NUMPY" + bytes(90), "is a NumPy array"),
+        (b"\x93NUMPY" + bytes(90), "cannot be read as a NumPy file"),
         (b"PAR1" + bytes(90), "cannot be read as Parquet"),
         (b"ARROW1" + bytes(90), "cannot be read as Arrow"),
         (bytes(range(256)) * 9, ":1: a NUL byte"),

@@ -22,6 +22,7 @@ from bindoctor.findings import PERMITS
 from bindoctor.fix_result import FixResult
 from bindoctor.fixing import Trials, apply, one_thread, seconds_in, treated
 from bindoctor.given_recipe import Given, recipe_of
+from bindoctor.own_code import forget_own_code
 from bindoctor.profile import EVERYTHING
 from bindoctor.readers import ReadOptions
 from bindoctor.recipe import Score
@@ -206,6 +207,7 @@ def _applied(workspace: Workspace, report: Report) -> tuple[Report, Any]:
 
 def _workspace(config: Config, dataset: Dataset, select: Names, ignore: Names, extend_select: Names) -> Workspace:
     """Return what the commands work on, with the rules that the caller asks for."""
+    forget_own_code()
     registry, rules = _rules(select, ignore, extend_select)
     return Workspace(config, dataset, registry, rules)
 

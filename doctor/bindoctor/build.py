@@ -69,7 +69,7 @@ def hashed_names(transformer: FunctionTransformer, columns: Sequence[str]) -> np
 
 
 def column_kinds(features: pl.DataFrame) -> dict[str, Literal["number", "text"]]:
-    """Return each column's kind by its type: text for String, number for everything else."""
+    """Return each column's kind by its type: text for String, number for everything else, arrays included."""
     return {name: "text" if kind == pl.String else "number" for name, kind in features.schema.items()}
 
 
@@ -260,11 +260,15 @@ def build_network(model: Model, width: int, outputs: int, prior: Sequence[float]
         width = size
     head = nn.Linear(width, outputs)
     if model.prior_bias and prior is not None:
-        log_prior = np.log(np.clip(prior, MIN_PRIOR, 1.0))
-        bias = log_prior[1:] - log_prior[:1] if outputs == 1 else log_prior
         with torch.no_grad():
-            head.bias.copy_(torch.from_numpy(bias))
+            head.bias.copy_(prior_logits(prior, outputs))
     return nn.Sequential(*layers, head)
+
+
+def prior_logits(prior: Sequence[float], outputs: int) -> torch.Tensor:
+    """Return the logits that answer with these class shares, shape (outputs,)."""
+    log_prior = np.log(np.clip(prior, MIN_PRIOR, 1.0))
+    return torch.from_numpy(log_prior[1:] - log_prior[:1] if outputs == 1 else log_prior)
 
 
 def build_optimizer(optimizer: Optimizer, network: nn.Module) -> torch.optim.Optimizer:

@@ -43,7 +43,7 @@ class CompiledSteps:
         sizes = np.array([linear[0].in_features, *(module.out_features for module in linear)], dtype=np.int64)
         norm = model.batch_norm and len(linear) > 1
         batch = min(recipe.train.batch_size, epoch_rows)
-        self._shape = Shape(sizes, ACTIVATIONS[model.activation], norm, batch)
+        self._shape = Shape(sizes, ACTIVATIONS.get(model.activation, 0), norm, batch)
         self._sparse = is_sparse(matrix)
         self._state = _state(network, sizes, norm=norm, turned=self._sparse)
         self._room = _room(self._shape, dropout=bool(self._dropout))

@@ -5,6 +5,7 @@ from bindoctor.course import Diagnose
 from bindoctor.dataset import Dataset
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Aim
+from bindoctor.own_inspection import with_own_model
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
 from bindoctor.treatment import Correction
@@ -38,4 +39,4 @@ def correct(evidence: Evidence, diagnose: Diagnose) -> tuple[Recipe, tuple[Corre
 def evidence_on(dataset: Dataset, recipe: Recipe) -> Evidence:
     """Scan the rows that a recipe selects, and what is in files of their own."""
     profile = scan(dataset, recipe)
-    return Evidence(dataset, profile, recipe, parts=compare_parts(dataset, recipe, profile))
+    return with_own_model(Evidence(dataset, profile, recipe, parts=compare_parts(dataset, recipe, profile)))

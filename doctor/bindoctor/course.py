@@ -10,6 +10,7 @@ from bindoctor.decide import cross_decided
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Finding
 from bindoctor.laboratory import Laboratory
+from bindoctor.own_inspection import with_own_model
 from bindoctor.race import SLOTS, Raced, candidates_of, race, run_placebos
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
@@ -134,6 +135,7 @@ class Course:
             else:
                 profile = scan(dataset, recipe)
                 known = known.after(recipe, profile, compare_parts(dataset, recipe, profile))
+        known = with_own_model(known) if known.model is None else known
         if not attempt.runs:
             return known
         run = attempt.runs[0]

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+ARRAY = "array"
+"""What the feature of rows is called that are arrays."""
+
 Piece = Callable[[], pl.DataFrame]
 """Some consecutive rows, parsed when it is called: in any thread, in any order."""
 
@@ -85,13 +88,25 @@ class Dataset:
     test: Source | None = None
     row_numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Return the shape of a row that is an array; empty for the rows of a table."""
+        return row_shape(self.source)
+
+
+def row_shape(source: Source) -> tuple[int, ...]:
+    """Return the shape of a source's rows, where they are arrays; empty for a table."""
+    shape: tuple[int, ...] = getattr(source, "row_shape", ())
+    return shape
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """The rows that a recipe selects, typed for training.
 
     Attributes:
-        features: one Float64 or String column a feature, null where missing; shape (n, d).
+        features: one Float64 or String column a feature, null where missing; shape (n, d). Of rows that are arrays, the
+            one column "array", an Array of Float32.
         labels: class indices, int64 of shape (n,).
         classes: class labels; index 1 is the positive class of a binary problem.
         row_ids: 0-based numbers of the data rows in the file, int64 of shape (n,).

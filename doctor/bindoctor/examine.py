@@ -88,6 +88,8 @@ def _loudness(finding: Finding) -> tuple[int, str]:
 
 
 def _ask(rule: Rule, evidence: Evidence, options: Mapping[str, Any]) -> Outcome:
+    if not rule.arrays and evidence.dataset is not None and evidence.dataset.row_shape:
+        return Outcome(rule, "skipped", why="reads columns, which rows that are arrays do not have")
     missing = tuple(name for name in rule.needs if name not in rule.optional and getattr(evidence, name) is None)
     if missing:
         named = " and ".join(name.replace("_", " ") for name in missing)

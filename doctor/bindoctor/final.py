@@ -13,6 +13,7 @@ from bindoctor.dataset import Rows
 from bindoctor.decide import Decision, fit_decision, needs_fitting, require_two_classes
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
+from bindoctor.own_inspection import with_own_model
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe, Split
 from bindoctor.rows import rows_of
@@ -113,7 +114,7 @@ def train_evidence(evidence: Evidence) -> tuple[Evidence, str]:
             f"{len(run.failures)} of {len(parts)} trainings collapsed ({run.failures[0]}); "
             "always answering the class shares stands in for them."
         )
-    return evidence.with_run(run.history, run.predictions), note
+    return with_own_model(evidence).with_run(run.history, run.predictions), note
 
 
 def checked_split(rows: Rows, split: Split, *, seed: int) -> tuple[Fold, ...]:

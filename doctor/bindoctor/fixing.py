@@ -19,6 +19,7 @@ from bindoctor.findings import permitted
 from bindoctor.history import TrainingFailed
 from bindoctor.journal import read_text, record, sha256
 from bindoctor.outputs import REPORT_FILE, write_run
+from bindoctor.own_source import code_digest
 from bindoctor.report import Report
 from bindoctor.settings_text import render_config
 from bindoctor.trial_journal import FILE_NAME as TRIALS_FILE
@@ -89,9 +90,10 @@ def treated(
         InputError: the data or the recipe cannot be trained on at all.
     """
     from bindoctor.budget import Budget
+    from bindoctor.own_inspection import with_own_model
     from bindoctor.treat import treat
 
-    evidence = workspace.evidence()
+    evidence = with_own_model(workspace.evidence())
     assert evidence.recipe is not None
     outcomes = workspace.examine(evidence)
     diagnose = _diagnosis(workspace, evidence, outcomes)
@@ -142,6 +144,7 @@ def apply(workspace: Workspace, report: Report) -> "tuple[Report, FinalModel | N
     Raises:
         InputError: a file or folder cannot be written.
     """
+    from bindoctor.skops_files import NotStorable
     from bindoctor.store import save_model
 
     treatment = report.treatment
@@ -150,14 +153,18 @@ def apply(workspace: Workspace, report: Report) -> "tuple[Report, FinalModel | N
     path, out = workspace.config_path, workspace.out
     before = read_text(path)
     after = render_config(replace(workspace.config, path=path, recipe=recipe), before)
-    model = None
+    model: FinalModel | None = None
+    stored: tuple[Path, ...] = ()
+    notes: list[str] = []
     try:
         model, note = model_left(workspace, treatment)
+        notes += [note] if note else []
         stored = save_model(out, model)
+    except NotStorable as error:
+        notes.append(f"No model was written: {error}")
     except (TrainingFailed, TooFewRows) as error:
-        note, stored = f"No model was written: training on all rows failed ({error}).", ()
-    if note:
-        treatment = replace(treatment, notes=(*treatment.notes, note))
+        notes.append(f"No model was written: training on all rows failed ({error}).")
+    treatment = replace(treatment, notes=(*treatment.notes, *notes))
     metrics = {
         "status": treatment.status,
         "score": treatment.score,
@@ -203,7 +210,8 @@ def _journal(workspace: Workspace) -> TrialJournal:
     """Open the journal of finished trials, which hold for this data, these libraries and this very code."""
     versions = [f"{name} {version(name)}" for name in DEPENDED_ON]
     code = [path.read_text(encoding="utf-8") for path in sorted(Path(bindoctor.__file__).parent.rglob("*.py"))]
-    context = sha256("\n".join([*versions, *code, workspace.data_digest, repr(workspace.config.data)]))
+    own = code_digest(workspace.config.recipe, workspace.config.folder.absolute())
+    context = sha256("\n".join([*versions, *code, own, workspace.data_digest, repr(workspace.config.data)]))
     return TrialJournal(workspace.out / TRIALS_FILE, context)
 
 

@@ -33,6 +33,7 @@ from bindoctor.train import (
     fit_or_stand_in,
     fit_prepared,
     fit_stacked,
+    moves_weights,
     preparation_key,
     prepare,
     random_preparation,
@@ -209,7 +210,7 @@ class Laboratory:
                 lambda: self._prepare(recipe, rows[key], key, number),
             )
             seed = derived_seed(self._seed, key.repeat, number, key.salt)
-            if key.salt and recipe.model.kind == "gradient-boosting":
+            if key.salt and moves_weights(recipe):
                 prepared = with_moved_weights(prepared, seed=seed)
             return Member(recipe, prepared, seed)
 

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from threading import Lock
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,6 +15,8 @@ from bindoctor.compiled_steps import CompiledSteps, is_sparse
 from bindoctor.errors import InputError
 from bindoctor.history import History
 from bindoctor.losses import class_weights, output_count, plain_log_loss
+from bindoctor.own_mlp import as_mlp
+from bindoctor.own_model import blamed, has_batch_norm, make_own
 from bindoctor.prepare import Matrix, Prepared
 from bindoctor.progress import Progress, epoch_orders, measure, probability_of
 from bindoctor.recipe import Recipe
@@ -31,6 +34,7 @@ __all__ = [
 
 MAX_COMPILED_WEIGHTS = 2**20
 MAX_SPARSE_WEIGHTS = 2**24
+COMPARED_ROWS = 16
 RANDOM = Lock()
 
 
@@ -57,14 +61,12 @@ class Steps(Protocol):
         """Go back to a state."""
         ...
 
-    def network(self) -> nn.Sequential:
+    def network(self) -> nn.Module:
         """Return the network as trained, on the CPU and in evaluation mode."""
         ...
 
 
-def train_network(
-    recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False
-) -> tuple[nn.Sequential, History]:
+def train_network(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool = False) -> tuple[nn.Module, History]:
     """Train the recipe's network; on the CPU the result depends on nothing but the arguments.
 
     An epoch goes through as many rows as there were before resampling, so that a resampled setup takes the same number
@@ -81,7 +83,7 @@ def train_network(
         prepared: the rows.
         seed: for the initial weights, dropout and the order of rows.
         plain: train with autograd even where compiled steps are faster: on the CPU, for up to 2²⁰ weights, or
-            2²⁴ with sparse rows.
+            2²⁴ with sparse rows. A network of the user's own is trained so unless it is a plain MLP.
 
     Returns:
         The network on the CPU, in evaluation mode, and the curve.
@@ -93,7 +95,7 @@ def train_network(
     device = training_device(recipe)
     check_training(recipe, prepared)
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
-    width, outputs = prepared.train.matrix.shape[1], output_count(recipe.loss, len(prepared.classes))
+    outputs = output_count(recipe.loss, len(prepared.classes))
     by_class = class_weights(recipe.loss, counts.tolist())
     watched_part = prepared.valid or prepared.test
     with ExitStack() as seeded:
@@ -102,8 +104,10 @@ def train_network(
         seeded.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
         torch.manual_seed(seed)
         shuffle = torch.Generator().manual_seed(seed)
-        network = build_network(recipe.model, width, outputs, (counts / counts.sum()).tolist())
+        network = _network(recipe, prepared, outputs, (counts / counts.sum()).tolist(), seed)
         steps = _steps(recipe, network, prepared, by_class, device, plain=plain)
+        if recipe.model.kind == "factory":
+            seeded.enter_context(blamed(f"training the network of {recipe.model.factory}"))
         if isinstance(steps, CompiledSteps):
             seeded.close()
         labels = torch.tensor(prepared.train.labels, device=device)
@@ -112,7 +116,8 @@ def train_network(
             watched = steps.inputs(watched_part.matrix), torch.tensor(watched_part.labels, device=device)
         first_loss = plain_log_loss(steps.logits(steps.inputs(prepared.train.matrix)), labels)
         progress, best = Progress(recipe, prepared, first_loss), None
-        orders = epoch_orders(recipe, prepared, shuffle)
+        normalises = recipe.model.batch_norm or has_batch_norm(network)
+        orders = epoch_orders(recipe, prepared, shuffle, lone_row=not normalises)
         while not progress.ended:
             order = next(orders)
             logits, norm = steps.epoch(order, progress.rate)
@@ -122,17 +127,29 @@ def train_network(
                 best = steps.state()
         if progress.restores:
             steps.restore(best)
-    return steps.network(), progress.history
+    trained = steps.network()
+    if recipe.model.kind == "factory":
+        # What was trained may be its layers, in a chain.
+        trained = network.eval()
+    return trained, progress.history
 
 
-def network_probability(network: nn.Sequential, matrix: Matrix) -> npt.NDArray[np.float64]:
+def network_probability(network: nn.Module, matrix: Matrix) -> npt.NDArray[np.float64]:
     """Return class probabilities, float64 of shape (n, classes)."""
     return probability_of(network_logits(network, torch.from_numpy(matrix)))
 
 
+def _network(recipe: Recipe, prepared: Prepared, outputs: int, prior: list[float], seed: int) -> nn.Module:
+    matrix = prepared.train.matrix
+    if recipe.model.kind == "factory":
+        example = torch.from_numpy(matrix[np.arange(2) % len(matrix)])
+        return make_own(recipe.model, example, outputs, prior, seed=seed, shape=prepared.shape).network
+    return build_network(recipe.model, matrix.shape[1], outputs, prior)
+
+
 def _steps(
     recipe: Recipe,
-    network: nn.Sequential,
+    network: nn.Module,
     prepared: Prepared,
     by_class: npt.NDArray[np.float64],
     device: torch.device,
@@ -141,10 +158,15 @@ def _steps(
 ) -> Steps:
     rows = (prepared.train.matrix, prepared.train.labels, by_class, prepared.weights)
     weights = sum(parameter.numel() for parameter in network.parameters())
+    known = (network, recipe.model) if isinstance(network, nn.Sequential) else None
+    if recipe.model.kind == "factory":
+        some = torch.from_numpy(prepared.train.matrix[:COMPARED_ROWS])
+        known = None if plain or prepared.shape or len(some) < 2 else as_mlp(network, some)
     most = MAX_SPARSE_WEIGHTS if is_sparse(prepared.train.matrix) else MAX_COMPILED_WEIGHTS
-    if plain or device.type != "cpu" or weights > most:
+    if plain or device.type != "cpu" or known is None or weights > most:
         return TorchSteps(recipe, network, *rows, device)
-    return CompiledSteps(recipe, network, *rows, prepared.epoch_rows)
+    layers, model = known
+    return CompiledSteps(msgspec.structs.replace(recipe, model=model), layers, *rows, prepared.epoch_rows)
 
 
 def training_device(recipe: Recipe) -> torch.device:
@@ -167,7 +189,8 @@ def check_training(recipe: Recipe, prepared: Prepared) -> None:
     """
     counts = np.bincount(prepared.train.labels, minlength=len(prepared.classes))
     outputs = output_count(recipe.loss, len(prepared.classes))
-    check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
+    if recipe.model.kind != "factory":
+        check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
     class_weights(recipe.loss, counts.tolist())
     if recipe.model.batch_norm and recipe.train.batch_size == 1:
         raise InputError("recipe.model.batch-norm needs recipe.train.batch-size to be 2 or more.")

@@ -19,6 +19,7 @@ from bindoctor.build import (
     column_kinds,
     input_frame,
 )
+from bindoctor.channels import as_rows, channel_columns, channel_frame, check_array_settings, row_shape_of
 from bindoctor.dataset import Rows
 from bindoctor.engineering import Columns, Learned, engineered, engineered_columns, learn
 from bindoctor.errors import InputError
@@ -52,6 +53,7 @@ class Prepared:
         test: the held-out rows, or None.
         epoch_rows: how many training rows there were before they were resampled: so many an epoch goes through.
         weights: how much each training row counts, float32 of shape (n,) with mean 1, or None where all count alike.
+        shape: of a row that is an array, whose cells are the columns of the matrices; empty for a table.
     """
 
     classes: tuple[str, ...]
@@ -63,12 +65,13 @@ class Prepared:
     test: Part | None
     epoch_rows: int
     weights: Matrix | None = None
+    shape: tuple[int, ...] = ()
 
 
 def preparation_key(recipe: Recipe) -> str:
     """Return a key that is equal for recipes whose ``prepare`` gives the same result for the same rows and seed."""
     sections: list[Any] = [recipe.data, recipe.split, recipe.features, recipe.resample]
-    settings = [recipe.train.patience > 0, _takes_missing(recipe)]
+    settings = [_watches(recipe), _takes_missing(recipe)]
     return msgspec.json.encode([*sections, *settings], order="deterministic").decode()
 
 
@@ -77,7 +80,7 @@ def random_preparation(recipe: Recipe) -> bool:
     features = recipe.features
     encoded = "target" in (features.encode, *features.encode_columns.values())
     by_quantiles = "quantile" in (features.scale, *features.transform.values())
-    return encoded or by_quantiles or recipe.resample.method != "none" or recipe.train.patience > 0
+    return encoded or by_quantiles or recipe.resample.method != "none" or _watches(recipe)
 
 
 def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int, valid: Rows | None = None) -> Prepared:
@@ -100,24 +103,32 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int,
             "recipe.data.weight and recipe.resample.method cannot both be set: rows that are made up have no weight; "
             "unset one of them."
         )
-    check_columns(recipe.data, recipe.features, columns)
+    shape = row_shape_of(train.features)
+    if shape:
+        check_array_settings(recipe, train.features)
+    else:
+        check_columns(recipe.data, recipe.features, columns)
     watched = None
-    if recipe.train.patience and valid is not None:
+    if _watches(recipe) and valid is not None:
         watched = valid
-    elif recipe.train.patience:
+    elif _watches(recipe):
         kept, cut = inner_validation(train, recipe.split, seed=seed)
         train, watched = train.take(kept), train.take(cut)
     must_be_there = recipe.features.impute == "none" and not _takes_missing(recipe)
-    learned, made = learn(recipe.features, columns, train.features, fill=must_be_there)
-    made_columns = engineered_columns(recipe.features, columns)
+    if shape:
+        learned, made, made_columns = Learned(), channel_frame(train.features), channel_columns(shape)
+    else:
+        learned, made = learn(recipe.features, columns, train.features, fill=must_be_there)
+        made_columns = engineered_columns(recipe.features, columns)
     frame = _input(recipe, made_columns, made)
     features = msgspec.structs.replace(recipe.features, rare=recipe.rare_below)
     check_matrix_size(features, frame)
-    preprocessor = build_preprocessor(features, made_columns, classes=len(train.classes), rows=len(train), seed=seed)
+    preprocessor = build_preprocessor(features, made_columns, classes=len(train.classes), rows=len(frame), seed=seed)
     # Cells near the largest float overflow in sums of squares; the matrix is checked for what comes of that.
     with np.errstate(all="ignore"):
-        fitted = preprocessor.fit_transform(frame, train.labels)
+        fitted = preprocessor.fit_transform(frame, None if shape else train.labels)
     matrix = _checked(recipe, preprocessor, fitted)
+    matrix = as_rows(matrix, shape) if shape else matrix
     learned = msgspec.structs.replace(learned, kept=informative_inputs(recipe.features.keep, matrix, train.labels))
     matrix, labels = resampled(
         recipe.resample,
@@ -143,6 +154,7 @@ def prepare(recipe: Recipe, train: Rows, test: Rows | None = None, *, seed: int,
         part(test),
         len(train),
         None if train.weights is None else _mean_one(train.weights),
+        shape,
     )
 
 
@@ -154,6 +166,11 @@ def transformed(
     Raises:
         InputError: missing numbers are not imputed, or a value is too large for float32.
     """
+    shape = row_shape_of(features)
+    if shape:
+        cells = _input(recipe, channel_columns(shape), channel_frame(features))
+        with np.errstate(all="ignore"):
+            return as_rows(_checked(recipe, preprocessor, preprocessor.transform(cells)), shape)
     made = engineered(recipe.features, columns, learned, features)
     frame = _input(recipe, engineered_columns(recipe.features, columns), made)
     with np.errstate(all="ignore"):
@@ -199,6 +216,11 @@ def _mean_one(weights: npt.NDArray[np.float64]) -> Matrix:
             "others."
         )
     return np.asarray(weights / mean, dtype=np.float32)
+
+
+def _watches(recipe: Recipe) -> bool:
+    """Tell whether early stopping watches rows; the user's own estimator is fitted at once."""
+    return recipe.train.patience > 0 and recipe.model.kind != "estimator"
 
 
 def _takes_missing(recipe: Recipe) -> bool:

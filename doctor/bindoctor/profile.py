@@ -77,6 +77,8 @@ class Profile(msgspec.Struct, frozen=True):
             order, with number columns as numbers and text columns as written.
         remarks: what the scan left out to stay within its memory.
         states: what was asked for.
+        row_shape: the shape of the rows, where they are arrays: ``columns`` are then one cell of each channel in every
+            row, drawn by the row's content. Empty for a table.
     """
 
     rows: int
@@ -94,6 +96,7 @@ class Profile(msgspec.Struct, frozen=True):
     sample: Rows | None = None
     remarks: tuple[str, ...] = ()
     states: frozenset[State] = EVERYTHING
+    row_shape: tuple[int, ...] = ()
 
     @property
     def labelled(self) -> int:

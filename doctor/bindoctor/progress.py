@@ -89,14 +89,17 @@ class Progress:
         return True
 
 
-def epoch_orders(recipe: Recipe, prepared: Prepared, shuffle: torch.Generator) -> Iterator[Tensor]:
+def epoch_orders(
+    recipe: Recipe, prepared: Prepared, shuffle: torch.Generator, *, lone_row: bool = True
+) -> Iterator[Tensor]:
     """Yield the positions of each epoch's rows, without end: shuffled passes over all rows, cut into epochs.
 
-    Where rows were resampled, an epoch need not end with a pass; without, it is one.
+    Where rows were resampled, an epoch need not end with a pass; without, it is one. ``lone_row`` tells whether the
+    network can be trained on a batch of one row.
     """
     rows = prepared.epoch_rows
     # Batch normalisation cannot train on a batch of one row, so a single row left over sits this epoch out.
-    alone = recipe.model.batch_norm and rows % recipe.train.batch_size == 1
+    alone = not lone_row and rows % recipe.train.batch_size == 1
     waiting = torch.empty(0, dtype=torch.int64)
     while True:
         while len(waiting) < rows:

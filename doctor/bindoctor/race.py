@@ -8,6 +8,7 @@ from bindoctor.budget import OutOfTime
 from bindoctor.findings import Aim, Finding, Fix
 from bindoctor.laboratory import Laboratory
 from bindoctor.recipe import Recipe
+from bindoctor.train import moves_weights
 from bindoctor.treatment import Trial
 from bindoctor.verdict import DROP_BELOW, Verdict, judge, judgement
 
@@ -153,6 +154,8 @@ def run_placebos(laboratory: Laboratory, current: Attempt, score: str) -> tuple[
     if current.recipe.model.kind == "gradient-boosting":
         what = "the same setup, row weights moved by a tenth"
         why = "no seed changes gradient boosting, so this is its luck with the rows at hand"
+    elif moves_weights(current.recipe):
+        what = "the same setup, another seed and row weights moved by a tenth"
     guard = judgement(score).guard
     attempts = [Attempt(current.recipe, salt=number) for number in range(1, PLACEBOS + 1)]
     for _ in range(laboratory.repeats):

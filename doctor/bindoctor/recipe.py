@@ -27,6 +27,7 @@ DATE_FORMAT = re.compile(
     r"%([YymbBd])[-/. ,]{0,2}%([YymbBd])[-/. ,]{0,2}%([YymbBd])"
     r"(?:[ T](?:%H:%M(?::%S(?:%\.f)?)?Z?|%I:%M(?::%S)? ?%p))?"
 )
+REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 KINDS_OF_PARTS = {"Y": "year", "y": "year", "m": "month", "b": "month", "B": "month", "d": "day"}
 
 Transform = Literal["log1p", "power", "quantile"]
@@ -214,15 +215,54 @@ class Resample(Section, frozen=True):
 
 
 class Model(Section, frozen=True):
-    """The estimator; ``hidden`` and what follows it belong to the MLP (logistic regression is an MLP without
-    layers)."""
+    """The estimator: one of bindoctor's, or the user's own.
 
-    kind: Literal["mlp", "logistic", "gradient-boosting"] = "mlp"
+    ``hidden`` and what follows it belong to the MLP (logistic regression is an MLP without layers).
+
+    ``factory`` names a function of the user's as "module:function", the module relative to the folder of the settings;
+    called with the input width, or the shape of one row of an array, and the number of outputs, it returns a
+    ``torch.nn.Module`` that gives logits. ``estimator`` names a function, or a class of an installed package, that
+    returns a scikit-learn classifier. Naming either makes it the ``kind``. ``options`` are keyword arguments for it.
+    Of the settings of networks, those that the factory takes as keywords (``hidden``, ``activation``, ``dropout``,
+    ``batch_norm``) are handed to it where they are set; others are edits of the module that it returns, and
+    ``strip_output`` removes a sigmoid or softmax at its end. Without being set, ``hidden`` is then empty and
+    ``activation`` "own": what the factory makes of it.
+    """
+
+    kind: Literal["mlp", "logistic", "gradient-boosting", "factory", "estimator"] = "mlp"
+    factory: str = ""
+    estimator: str = ""
+    options: dict[str, bool | int | float | str | tuple[int | float | str, ...]] = {}
     hidden: Annotated[tuple[Width, ...], msgspec.Meta(max_length=100)] = (64, 32)
-    activation: Literal["relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid"] = "relu"
+    activation: Literal["own", "relu", "leaky-relu", "elu", "gelu", "tanh", "sigmoid"] = "relu"
     dropout: Rate = 0.0
     batch_norm: bool = False
     prior_bias: bool = False
+    strip_output: bool = False
+
+    def __post_init__(self) -> None:
+        for name, reference in (("factory", self.factory), ("estimator", self.estimator)):
+            if reference and not REFERENCE.fullmatch(reference):
+                raise ValueError(f'{name} is {reference!r}; write "module:function", such as "train:make_model"')
+            if self.kind == name and not reference:
+                raise ValueError(f'kind {name!r} needs {name} = "module:function"')
+        if self.kind == "mlp" and self.activation == "own":
+            raise ValueError("kind 'mlp' needs hidden and activation to be set where a factory is named as well")
+
+    @property
+    def network(self) -> bool:
+        """Tell whether a network is trained, step by step: not trees, nor the user's own estimator."""
+        return self.kind in ("mlp", "logistic", "factory")
+
+    @property
+    def own(self) -> str:
+        """Return the reference to the user's own model where one is trained, else ""."""
+        return {"factory": self.factory, "estimator": self.estimator}.get(self.kind, "")
+
+    @property
+    def sized(self) -> bool:
+        """Tell whether the recipe alone says how many weights the network has."""
+        return self.kind in ("mlp", "logistic")
 
 
 class Loss(Section, frozen=True):
@@ -340,7 +380,7 @@ class Recipe(Section, frozen=True):
             InputError: an unknown key or a value of the wrong type or range, with its key path.
         """
         try:
-            return msgspec.convert(values, cls)
+            return msgspec.convert(_with_own_model(values), cls)
         except msgspec.ValidationError as error:
             raise InputError(f"{source}: {_explain(error)}") from None
 
@@ -360,12 +400,15 @@ class Recipe(Section, frozen=True):
             InputError: a path that does not exist or a value that does not fit it.
         """
         values = self.to_dict()
+        if {"model.factory", "model.estimator"} & edits.keys() and "model.kind" not in edits:
+            for name in ("kind", "hidden", "activation"):
+                del values["model"][name]
         for path, given in edits.items():
             value = msgspec.to_builtins(given)
             section, _, rest = path.partition(".")
             name, _, entry = rest.partition(".")
             key = name.rstrip("+").replace("_", "-")
-            if section not in values or key not in values[section]:
+            if section not in KEYS or key not in KEYS[section]:
                 raise InputError(f"recipe: there is no setting {path!r}.")
             table = values[section]
             if entry:
@@ -402,6 +445,10 @@ class Recipe(Section, frozen=True):
         return hashlib.sha256(msgspec.json.encode(self.to_dict(), order="deterministic")).hexdigest()
 
 
+KEYS = {section: frozenset(table) for section, table in Recipe().to_dict().items()}
+"""The settings of each section."""
+
+
 def toml_value(value: Any) -> str:
     """Return a setting's value as TOML writes it on one line; "null" for an entry that is not there."""
     if isinstance(value, dict):
@@ -413,6 +460,17 @@ def toml_value(value: Any) -> str:
         return "inf" if value > 0 else "-inf"
     # TOML escapes as JSON does, and one character more.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _with_own_model(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recipe's values with what naming a factory or an estimator implies."""
+    model = values.get("model")
+    if not isinstance(model, Mapping) or not (model.get("factory") or model.get("estimator")):
+        return values
+    implied: dict[str, Any] = {"kind": "factory" if model.get("factory") else "estimator"}
+    if model.get("factory"):
+        implied |= {"hidden": [], "activation": "own"}
+    return {**values, "model": {**implied, **model}}
 
 
 def _flat(recipe: Recipe) -> Iterator[tuple[str, Any]]:

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import polars as pl
 
 from bindoctor.cells import Cells, read_cells
-from bindoctor.dataset import Dataset, Rows, Source
+from bindoctor.dataset import ARRAY, Dataset, Rows, Source, row_shape
 from bindoctor.errors import InputError
 from bindoctor.part_names import held_out_rows, is_validation
 from bindoctor.profile import Profile
+from bindoctor.readers.arrays import ArraySource
 from bindoctor.recipe import Recipe
 from bindoctor.scan import scan
 from bindoctor.selection import select
@@ -51,18 +52,22 @@ def rows_of(dataset: Dataset, recipe: Recipe, profile: Profile | None = None) ->
     keys: dict[str, list[Cells]] = {}
     labels, row_ids = [], []
     for chunk in select(dataset, recipe):
-        for name, cells in chunk.columns.items():
+        for name, cells in chunk.columns.items() if not dataset.row_shape else ():
             columns[name].append(cells.numbers if name in numeric else cells.written)
         for name, cells in chunk.others.items():
             keys.setdefault(name, []).append(cells)
         labels.append(chunk.labels)
         row_ids.append(chunk.rows)
+    if dataset.row_shape:
+        features = _arrays(dataset.source, np.concatenate(row_ids))
+    else:
+        features = pl.DataFrame({name: pl.concat(parts) for name, parts in columns.items()})
     indices = pl.concat(labels).replace_strict(
         list(profile.classes), list(range(len(profile.classes))), return_dtype=pl.Int64
     )
     group, time, part, weight = recipe.split.group, recipe.split.time, recipe.split.column, recipe.data.weight
     return Rows(
-        features=pl.DataFrame({name: pl.concat(parts) for name, parts in columns.items()}),
+        features=features,
         labels=indices.to_numpy(),
         classes=profile.classes,
         row_ids=np.concatenate(row_ids),
@@ -80,17 +85,27 @@ def rows_key(recipe: Recipe) -> str:
     return repr((recipe.data, sorted(recipe.features.dates), split.group, split.time, split.column))
 
 
-def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> pl.DataFrame:
+def features_of(
+    source: Source, recipe: Recipe, columns: Mapping[str, Kind], shape: tuple[int, ...] = ()
+) -> pl.DataFrame:
     """Return columns of a source for prediction, read as ``recipe`` reads them; the target may be absent.
 
     Args:
         source: the rows to predict.
         recipe: the recipe that the model was trained with.
         columns: the model's columns and kinds; a cell of a number column that is no number becomes null.
+        shape: of the rows, where the model takes arrays.
 
     Raises:
-        InputError: the source lacks one of the columns.
+        InputError: the source lacks one of the columns, or its rows have another shape.
     """
+    if shape or row_shape(source):
+        if row_shape(source) != shape:
+            raise InputError(
+                f"{source.name}: its rows have the shape {row_shape(source) or 'of a table'}, and the model takes "
+                f"{shape or 'a table'}; give rows as in training."
+            )
+        return _arrays(source, np.arange(sum(batch.height for batch in source.batches([ARRAY]))))
     absent = [name for name in columns if name not in source.columns]
     if absent:
         raise InputError(
@@ -102,6 +117,12 @@ def features_of(source: Source, recipe: Recipe, columns: Mapping[str, Kind]) -> 
         cells = {name: read_cells(batch[name], recipe.data) for name in columns}
         frames.append(pl.DataFrame({n: c.numbers if columns[n] == "number" else c.written for n, c in cells.items()}))
     return pl.concat(frames)
+
+
+def _arrays(source: Source, rows: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """Return rows that are arrays, as one column of them."""
+    assert isinstance(source, ArraySource)
+    return pl.DataFrame({ARRAY: pl.Series(ARRAY, source.take(rows), dtype=pl.Array(pl.Float32, source.row_shape))})
 
 
 def _stripped(parts: list[Cells]) -> pl.Series:

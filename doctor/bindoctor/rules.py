@@ -67,6 +67,7 @@ class Rule(msgspec.Struct, frozen=True):
     """A rule, derived from its check function.
 
     ``needs`` names the evidence that it is called with, in order; of these it takes ``optional`` as None as well.
+    ``arrays`` tells whether it has something to say about rows that are arrays, which have no columns.
     """
 
     code: str
@@ -84,6 +85,7 @@ class Rule(msgspec.Struct, frozen=True):
     opt_in: bool = False
     optional: tuple[str, ...] = ()
     scans: frozenset[State] = EVERYTHING
+    arrays: bool = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Finding]:
         """Run the check function, as a plain function would be called."""
@@ -100,6 +102,7 @@ def rule(
     explains: Sequence[str] = (),
     opt_in: bool = False,
     scans: Sequence[State] | None = None,
+    arrays: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check function.
 
@@ -118,6 +121,8 @@ def rule(
         opt_in: it runs only where its own code or slug is selected.
         scans: the parts of the scan that it reads beyond the classes; what no selected rule names is not computed.
             Its examples are scanned for these alone.
+        arrays: it holds for rows that are arrays as well, although it reads the scan or the data set. Of their columns
+            it sees one cell of each channel a row. A rule that reads neither always does.
 
     Raises:
         TypeError: something that is no code, a positional parameter that is no evidence, an option without default,
@@ -145,6 +150,8 @@ def rule(
                 needs.append(parameter.name)
                 if parameter.default is None:
                     optional.append(parameter.name)
+        chosen = EVERYTHING if scans is None else frozenset(scans)
+        reads = chosen if {"profile", "parts"} & {*needs} else frozenset[State]()
         return Rule(
             code,
             check.__name__.replace("_", "-"),
@@ -160,7 +167,8 @@ def rule(
             tuple(explains),
             opt_in,
             tuple(optional),
-            (EVERYTHING if scans is None else frozenset(scans)) if {"profile", "parts"} & {*needs} else frozenset(),
+            reads,
+            arrays or not (reads or "dataset" in needs),
         )
 
     return make

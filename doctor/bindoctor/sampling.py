@@ -1,5 +1,6 @@
 """Takes a sample of a large data set for the trials: what they find out is confirmed on all rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ import polars as pl
 from sklearn.model_selection import train_test_split
 
 from bindoctor.build import column_kinds, input_frame, input_width
+from bindoctor.channels import row_shape_of
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.engineering import engineered_columns
+from bindoctor.readers.arrays import ArraySource
 from bindoctor.readers.frames import FrameSource
 from bindoctor.recipe import Recipe
 from bindoctor.splits import Index
@@ -47,6 +50,8 @@ def rows_that_fit(recipes: Sequence[Recipe], rows: Rows, *, seed: int) -> Index:
 
 
 def _width(recipe: Recipe, rows: Rows) -> int:
+    if shape := row_shape_of(rows.features):
+        return math.prod(shape)
     columns = engineered_columns(recipe.features, column_kinds(rows.features))
     known = {name: kind for name, kind in columns.items() if name in rows.features.columns}
     return input_width(recipe.features, input_frame(rows.features, known)) + len(columns) - len(known)
@@ -101,6 +106,8 @@ def excerpt(dataset: Dataset, row_ids: Index) -> Dataset:
         dataset: where they are.
         row_ids: 0-based numbers of data rows, ascending.
     """
+    if isinstance(dataset.source, ArraySource):
+        return replace(dataset, source=dataset.source.excerpt(row_ids), row_numbers=row_ids)
     first, found = 0, []
     for batch in dataset.source.batches():
         here = row_ids[np.searchsorted(row_ids, first) : np.searchsorted(row_ids, first + batch.height)]

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
-from bindoctor.dataset import Dataset, Piece
+import msgspec
+
+from bindoctor.dataset import ARRAY, Dataset, Piece
 from bindoctor.errors import InputError
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.recipe import Recipe
@@ -37,7 +39,12 @@ def scan(dataset: Dataset, recipe: Recipe, states: frozenset[State] = EVERYTHING
     whole = parts[0]
     for part in parts[1:]:
         whole.merge(part)
-    return whole.finish(min_classes)
+    profile = whole.finish(min_classes)
+    if not dataset.row_shape:
+        return profile
+    # It tells rows apart, and is no feature that a rule could say anything about.
+    columns = {name: column for name, column in profile.columns.items() if name != ARRAY}
+    return msgspec.structs.replace(profile, columns=columns, row_shape=dataset.row_shape)
 
 
 def _scan_parts(

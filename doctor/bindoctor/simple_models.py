@@ -1,5 +1,6 @@
 """What logistic regression and gradient boosting make of a run's rows: trained on its folds, or on a sample of them."""
 
+import math
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ from bindoctor.train import TrainingFailed, fit_prepared
 MAX_ROWS = 5000
 MAX_SHUFFLED_CELLS = 2_000_000
 MIN_SHUFFLED_ROWS = 20
+MAX_ARRAY_CELLS = 2048
+"""Cells of rows that are arrays, from which on simple models say little and cost more than the network."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,12 +72,14 @@ def train_simple_models(
         profile: the scan of the data under the recipe; scanned anew when not given.
 
     Returns:
-        One model each, or None where the answers are not about these rows: numbers that are not in the file, or another
-        truth than it holds.
+        One model each, or None where the answers are not about these rows (numbers that are not in the file, or another
+        truth than it holds), or where rows are arrays of more than 2 048 cells.
 
     Raises:
         InputError: the recipe does not fit the file.
     """
+    if math.prod(dataset.row_shape) > MAX_ARRAY_CELLS:
+        return None
     rows = rows_of(dataset, recipe, profile)
     found = _folds(rows, recipe, seen)
     if found is None:

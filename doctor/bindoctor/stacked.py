@@ -86,7 +86,13 @@ def train_stack(members: Sequence[Member], device: torch.device) -> list[Trained
     watched = [member.prepared.valid or member.prepared.test for member in members]
     held = stack.inputs([part.matrix if part else members[0].prepared.train.matrix[:0] for part in watched])
     orders = [
-        epoch_orders(member.recipe, member.prepared, torch.Generator().manual_seed(member.seed)) for member in members
+        epoch_orders(
+            member.recipe,
+            member.prepared,
+            torch.Generator().manual_seed(member.seed),
+            lone_row=not member.recipe.model.batch_norm,
+        )
+        for member in members
     ]
     failed: dict[int, TrainingFailed] = {}
     best: dict[int, tuple[Tensor, Tensor]] = {}

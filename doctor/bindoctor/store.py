@@ -1,12 +1,13 @@
 """Saves a trained model as a folder without pickles, and predicts from such a folder, trusting nothing in it."""
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -19,21 +20,25 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
 from bindoctor.build import build_network
-from bindoctor.dataset import Source
+from bindoctor.dataset import ARRAY, Source
 from bindoctor.decide import Decision
 from bindoctor.engineering import Learned
 from bindoctor.errors import InputError
 from bindoctor.final import FinalModel
 from bindoctor.history import History
+from bindoctor.loop import RANDOM
 from bindoctor.losses import output_count
 from bindoctor.outputs import MODEL_FOLDER
-from bindoctor.recipe import Recipe
+from bindoctor.own_model import make_own
+from bindoctor.recipe import Model, Recipe
 from bindoctor.rows import features_of
-from bindoctor.skops_files import check_trees, dump_estimator, load_estimator
+from bindoctor.skops_files import check_storable, check_trees, dump_estimator, load_estimator, load_own_estimator
+from bindoctor.torch_steps import network_logits
 from bindoctor.train import Fitted
 from bindoctor.version import VERSION
 
 FORMAT = 2
+PROBED = 4
 MANIFEST_FILE = "model.json"
 PREPROCESSOR_FILE = "preprocessor.skops"
 WEIGHTS_FILE = "weights.safetensors"
@@ -53,6 +58,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         learned: what columns are made and inputs chosen with, learnt from training rows.
         medians: what a missing number is read as, for columns that nothing else answers it for.
         width: inputs of the network or the trees.
+        probe: logits of a network of the user's own for rows that ``_probe_rows`` makes, to tell whether their code is
+            still what it was; empty for other models.
+        shape: of a row that is an array; empty for a table.
         decision: threshold and calibrator.
         digests: SHA-256 of the other files by name.
     """
@@ -67,6 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     width: Annotated[int, msgspec.Meta(ge=1)]
     decision: Decision
     digests: dict[str, str]
+    probe: tuple[tuple[float, ...], ...] = ()
+    shape: tuple[Annotated[int, msgspec.Meta(ge=1, lt=2**31)], ...] = ()
 
 
 class _AnyFormat(msgspec.Struct):
@@ -89,7 +99,7 @@ class StoredModel:
             InputError: the source lacks a column that the model needs, cannot be read, or holds too large a number.
         """
         fitted = self.model.fitted
-        probability = self.model.predict(features_of(source, fitted.recipe, fitted.columns))
+        probability = self.model.predict(features_of(source, fitted.recipe, fitted.columns, fitted.shape))
         return pl.DataFrame(
             {
                 "row": np.arange(len(probability)),
@@ -122,17 +132,20 @@ def save_model(out: Path, model: FinalModel) -> tuple[Path, ...]:
     return tuple(folder / file for file in contents)
 
 
-def load_model(path: Path) -> StoredModel:
+def load_model(path: Path, named: Callable[[], Model] = Model) -> StoredModel:
     """Read a model that ``save_model`` wrote.
 
     The files may come from anybody. None of them can name code to run: scikit-learn's objects are read by skops against
-    a list of allowed types, weights as plain tensors, everything else as checked JSON.
+    a list of allowed types, weights as plain tensors, everything else as checked JSON. A network or an estimator of the
+    user's own is only made where the user's settings name the same one.
 
     Args:
         path: the model folder, or the folder that holds it.
+        named: gives the model that the user's settings name; asked only for a model that is the user's own.
 
     Raises:
-        InputError: there is no model, or a file of it is missing, damaged or not what this version writes.
+        InputError: there is no model, or a file of it is missing, damaged or not what this version writes, or it is
+            another one than the settings name, or the code has changed since.
     """
     folder = path if (path / MANIFEST_FILE).is_file() else path / MODEL_FOLDER
     if not (folder / MANIFEST_FILE).is_file():
@@ -140,6 +153,13 @@ def load_model(path: Path) -> StoredModel:
             f"{path}: no model there; name the folder that 'bindoctor train' wrote, such as bindoctor-out."
         )
     manifest = _read_manifest(folder / MANIFEST_FILE)
+    own = manifest.recipe.model.own
+    settings = named() if own else Model()
+    if own and own not in (settings.factory, settings.estimator):
+        raise InputError(
+            f"{folder}: is a model of {own}, code that only settings may name; run this in the folder whose "
+            f"bindoctor.toml says {manifest.recipe.model.kind} = {own!r} under [recipe.model]."
+        )
 
     def read(name: str) -> bytes:
         content = _read(folder / name)
@@ -150,11 +170,7 @@ def load_model(path: Path) -> StoredModel:
     try:
         model = _assembled(folder, manifest, read)
         # One row without a single value goes through every part, so that what does not fit shows here.
-        empty = pl.DataFrame(
-            {name: [None] for name in manifest.columns},
-            schema={name: pl.Float64 if kind == "number" else pl.String for name, kind in manifest.columns.items()},
-        )
-        answered = model.predict(empty)
+        answered = model.predict(_empty_row(manifest))
     except InputError:
         raise
     # Objects that a stranger put together can fail in any way.
@@ -165,6 +181,16 @@ def load_model(path: Path) -> StoredModel:
     if answered.shape != (1, len(manifest.classes)) or not np.isfinite(answered).all():
         raise InputError(f"{folder}: the model does not answer with probabilities of its classes; train again.")
     return StoredModel(model)
+
+
+def _empty_row(manifest: Manifest) -> pl.DataFrame:
+    if manifest.shape:
+        zeros = np.zeros((1, *manifest.shape), dtype=np.float32)
+        return pl.DataFrame({ARRAY: pl.Series(ARRAY, zeros, dtype=pl.Array(pl.Float32, manifest.shape))})
+    return pl.DataFrame(
+        {name: [None] for name in manifest.columns},
+        schema={name: pl.Float64 if kind == "number" else pl.String for name, kind in manifest.columns.items()},
+    )
 
 
 def _foreign(folder: Path) -> str:
@@ -202,6 +228,10 @@ def _contents(model: FinalModel) -> Mapping[str, bytes]:
         files[WEIGHTS_FILE] = safetensors.torch.save(state)
     if fitted.estimator is not None:
         files[ESTIMATOR_FILE] = dump_estimator(fitted.estimator)
+        if fitted.recipe.model.own:
+            check_storable(fitted.recipe.model.own, files[ESTIMATOR_FILE])
+    width = math.prod(fitted.shape) if fitted.shape else 0
+    width = width or len(fitted.learned.kept or fitted.preprocessor.get_feature_names_out())
     manifest = Manifest(
         format=FORMAT,
         made_with={"bindoctor": VERSION, **{name: version(name) for name in ("scikit-learn", "skops", "torch")}},
@@ -210,9 +240,11 @@ def _contents(model: FinalModel) -> Mapping[str, bytes]:
         columns=dict(fitted.columns),
         learned=fitted.learned,
         medians=dict(model.medians),
-        width=len(fitted.learned.kept or fitted.preprocessor.get_feature_names_out()),
+        width=width,
         decision=model.decision,
         digests={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        probe=_probe(fitted.network, _probe_rows(width)) if fitted.network and fitted.recipe.model.own else (),
+        shape=fitted.shape,
     )
     return {MANIFEST_FILE: msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n", **files}
 
@@ -243,10 +275,15 @@ def _read_manifest(path: Path) -> Manifest:
 def _assembled(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -> FinalModel:
     recipe = manifest.recipe
     preprocessor = load_estimator(folder / PREPROCESSOR_FILE, read(PREPROCESSOR_FILE), ColumnTransformer)
-    network, estimator = None, None
+    network: nn.Module | None = None
+    estimator: Any = None
     if recipe.model.kind == "gradient-boosting":
         estimator = load_estimator(folder / ESTIMATOR_FILE, read(ESTIMATOR_FILE), HistGradientBoostingClassifier)
         check_trees(folder / ESTIMATOR_FILE, estimator, manifest.width)
+    elif recipe.model.kind == "estimator":
+        estimator = load_own_estimator(folder / ESTIMATOR_FILE, read(ESTIMATOR_FILE), manifest.width)
+    elif recipe.model.kind == "factory":
+        network = _load_own_network(folder / WEIGHTS_FILE, read(WEIGHTS_FILE), manifest)
     else:
         network = _load_network(folder / WEIGHTS_FILE, read(WEIGHTS_FILE), manifest)
     fitted = Fitted(
@@ -258,8 +295,39 @@ def _assembled(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -
         network,
         estimator,
         History(()),
+        manifest.shape,
     )
     return FinalModel(fitted, manifest.decision, manifest.medians)
+
+
+def _load_own_network(path: Path, content: bytes, manifest: Manifest) -> nn.Module:
+    model, rows = manifest.recipe.model, _probe_rows(manifest.width)
+    outputs = output_count(manifest.recipe.loss, len(manifest.classes))
+    with RANDOM, torch.random.fork_rng(devices=[]):
+        made = make_own(model, rows, outputs, seed=manifest.recipe.train.seed, shape=manifest.shape)
+    network = made.network
+    try:
+        state = safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise InputError(f"{path}: is no safetensors file ({error}); train again.") from None
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    changed = f"{path}: does not fit the network that {model.factory} makes now; train again, or undo the change."
+    if {name: tensor.shape for name, tensor in state.items()} != expected:
+        raise InputError(changed)
+    network.load_state_dict(state)
+    # The same weights in other code are another model.
+    if not np.allclose(_probe(network.eval(), rows), manifest.probe, rtol=1e-3, atol=1e-4):
+        raise InputError(changed)
+    return network
+
+
+def _probe_rows(width: int) -> torch.Tensor:
+    """Return a few rows with numbers of the size of scaled features, shape (PROBED, width)."""
+    return torch.randn(PROBED, width, generator=torch.Generator().manual_seed(0))
+
+
+def _probe(network: nn.Module, rows: torch.Tensor) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, network_logits(network, rows).tolist()))
 
 
 def _load_network(path: Path, content: bytes, manifest: Manifest) -> nn.Sequential:

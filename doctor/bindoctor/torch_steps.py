@@ -9,11 +9,27 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor.build import build_optimizer
-from bindoctor.losses import binary_targets, build_objective
+from bindoctor.losses import binary_targets, build_objective, output_count
 from bindoctor.prepare import Matrix
 from bindoctor.recipe import Recipe
 
 MAX_ROWS_AT_ONCE = 65_536
+MAX_CELLS_AT_ONCE = 2**21
+"""Cells of arrays that a network answers at once: convolutions put out many times as many."""
+
+
+class Shaped(nn.Module):
+    """A network of arrays, which takes them as rows of cells, shape (n, cells)."""
+
+    def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
+        """Take a network, and the shape of a row."""
+        super().__init__()
+        self.network, self.shape = network, shape
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return what the network answers."""
+        answer: Tensor = self.network(rows.reshape(-1, *self.shape))
+        return answer
 
 
 class TorchSteps:
@@ -22,7 +38,7 @@ class TorchSteps:
     def __init__(
         self,
         recipe: Recipe,
-        network: nn.Sequential,
+        network: nn.Module,
         matrix: Matrix,
         labels: npt.NDArray[np.int64],
         class_weights: npt.NDArray[np.float64],
@@ -44,7 +60,7 @@ class TorchSteps:
         self._network = network.to(device)
         self._parameters = list(self._network.parameters())
         self._optimizer = build_optimizer(recipe.optimizer, self._network)
-        outputs = self._parameters[-1].shape[0]
+        outputs = output_count(recipe.loss, len(class_weights))
         self._objective = build_objective(recipe.loss, outputs, class_weights, device)
         self._matrix = self.inputs(matrix)
         wanted = torch.tensor(labels, device=device)
@@ -64,7 +80,7 @@ class TorchSteps:
         settings, order = self._recipe.optimizer, order.to(self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        matrices = [parameter for parameter in self._parameters if parameter.ndim == 2]
+        matrices = [parameter for parameter in self._parameters if parameter.ndim >= 2]
         logits: list[Tensor] = []
         norms: list[Tensor] = []
         self._network.train()
@@ -74,7 +90,7 @@ class TorchSteps:
             torch.split(self._matrix[order], size), torch.split(self._targets[order], size), counting, strict=False
         )
         for rows, wanted, weights in batches:
-            answer = self._network(rows)
+            answer = _as_column(self._network(rows))
             loss = self._objective(answer, wanted, weights)
             if settings.l1:
                 loss = loss + settings.l1 * torch.stack([weight.abs().sum() for weight in matrices]).sum()
@@ -97,13 +113,21 @@ class TorchSteps:
         assert isinstance(state, dict)
         self._network.load_state_dict(state)
 
-    def network(self) -> nn.Sequential:
+    def network(self) -> nn.Module:
         """Return the network as trained, on the CPU and in evaluation mode."""
         return self._network.cpu().eval()
 
 
-def network_logits(network: nn.Sequential, inputs: Tensor) -> Tensor:
+def network_logits(network: nn.Module, inputs: Tensor) -> Tensor:
     """Return a network's logits in evaluation mode, shape (n, outputs)."""
     network.eval()
+    at_once = MAX_ROWS_AT_ONCE
+    if isinstance(network, Shaped):
+        at_once = max(1, min(at_once, MAX_CELLS_AT_ONCE // math.prod(network.shape)))
     with torch.no_grad():
-        return torch.cat([network(rows) for rows in torch.split(inputs, MAX_ROWS_AT_ONCE)])
+        return torch.cat([_as_column(network(rows)) for rows in torch.split(inputs, at_once)])
+
+
+def _as_column(answer: Tensor) -> Tensor:
+    """Return logits of shape (n, outputs); a network with one output may give shape (n,)."""
+    return answer[:, None] if answer.ndim == 1 else answer

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
 from bindoctor.boosting import boosting_probability, train_boosting
@@ -16,6 +16,7 @@ from bindoctor.decide import cross_decided
 from bindoctor.engineering import Columns, Learned
 from bindoctor.history import History, TrainingFailed
 from bindoctor.loop import MAX_ROWS_AT_ONCE, network_probability, train_network, training_device
+from bindoctor.own_estimator import estimator_probability, make_estimator, train_estimator, weighs_rows
 from bindoctor.predictions import Predictions
 from bindoctor.prepare import Matrix, Prepared, preparation_key, prepare, random_preparation, transformed
 from bindoctor.recipe import Recipe
@@ -34,6 +35,7 @@ __all__ = [
     "fit_or_stand_in",
     "fit_prepared",
     "fit_stacked",
+    "moves_weights",
     "preparation_key",
     "prepare",
     "random_preparation",
@@ -55,9 +57,10 @@ class Fitted:
         columns: the feature columns by name.
         learned: what columns are made and inputs chosen with, learnt from the training rows.
         preprocessor: fitted on the training rows.
-        network: the trained network, in evaluation mode on the CPU; None for gradient boosting.
-        estimator: the trained gradient boosting; None for a network.
+        network: the trained network, in evaluation mode on the CPU; None for an estimator.
+        estimator: the trained gradient boosting, or the user's own estimator; None for a network.
         history: the curve.
+        shape: of a row that is an array; empty for a table.
     """
 
     recipe: Recipe
@@ -65,9 +68,10 @@ class Fitted:
     columns: Columns
     learned: Learned
     preprocessor: ColumnTransformer
-    network: nn.Sequential | None
-    estimator: HistGradientBoostingClassifier | None
+    network: nn.Module | None
+    estimator: Any
     history: History
+    shape: tuple[int, ...] = ()
 
     def probability(self, features: pl.DataFrame) -> Floats:
         """Return class probabilities, float64 of shape (n, classes).
@@ -78,7 +82,7 @@ class Fitted:
         Raises:
             InputError: a missing number that the recipe does not impute, or one too large.
         """
-        model = _Model(self.network, self.estimator, self.history)
+        model = _Model(self.recipe.model.kind, self.network, self.estimator, self.history)
         found = []
         for start in range(0, max(features.height, 1), MAX_ROWS_AT_ONCE):
             some = features.slice(start, MAX_ROWS_AT_ONCE)
@@ -141,6 +145,7 @@ def fit(
         model.network,
         model.estimator,
         model.history,
+        prepared.shape,
     )
 
 
@@ -193,8 +198,8 @@ def fit_stacked(members: Sequence[Member]) -> list[tuple[Floats, History] | Trai
 
 
 def trains_stacked(recipe: Recipe) -> bool:
-    """Tell whether the recipe's trainings are to be stacked: networks on a GPU."""
-    return recipe.model.kind != "gradient-boosting" and training_device(recipe).type == "cuda"
+    """Tell whether the recipe's trainings are to be stacked: networks of ours on a GPU."""
+    return recipe.model.kind in ("mlp", "logistic") and training_device(recipe).type == "cuda"
 
 
 def constant_probability(labels: npt.NDArray[np.int64], classes: int, rows: int) -> Floats:
@@ -219,6 +224,13 @@ def fit_or_stand_in(
     except TrainingFailed as error:
         rows = 0 if prepared.test is None else len(prepared.test.labels)
         return constant_probability(labels, len(prepared.classes), rows), error.history, str(error)
+
+
+def moves_weights(recipe: Recipe) -> bool:
+    """Tell whether a placebo of the recipe moves the weights of rows: another seed alone may change nothing."""
+    if recipe.model.kind == "estimator":
+        return weighs_rows(make_estimator(recipe.model, 0))
+    return recipe.model.kind == "gradient-boosting"
 
 
 def cross_fit(
@@ -246,22 +258,27 @@ def cross_fit(
 
 @dataclass(frozen=True, eq=False)
 class _Model:
-    network: nn.Sequential | None
-    estimator: HistGradientBoostingClassifier | None
+    kind: str
+    network: nn.Module | None
+    estimator: Any
     history: History
 
     def probability(self, matrix: Matrix, classes: int) -> Floats:
         if self.network is not None:
             return network_probability(self.network, matrix)
+        if self.kind == "estimator":
+            return estimator_probability(self.estimator, matrix, classes)
         return boosting_probability(self.estimator, matrix, classes)
 
 
 def _train(recipe: Recipe, prepared: Prepared, *, seed: int, plain: bool) -> _Model:
-    if recipe.model.kind == "gradient-boosting":
-        estimator, history = train_boosting(recipe, prepared, seed=seed)
-        return _Model(None, estimator, history)
+    kind = recipe.model.kind
+    if kind in ("gradient-boosting", "estimator"):
+        trained = train_boosting if kind == "gradient-boosting" else train_estimator
+        estimator, history = trained(recipe, prepared, seed=seed)
+        return _Model(kind, None, estimator, history)
     network, history = train_network(recipe, prepared, seed=seed, plain=plain)
-    return _Model(network, None, history)
+    return _Model(kind, network, None, history)
 
 
 def _answered(member: Member, trained: Trained) -> tuple[Floats, History]:

@@ -17,6 +17,7 @@ from bindoctor.errors import InputError, TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.final import MAX_CROSS_FITTED
 from bindoctor.laboratory import FOLDS, REPEATS, Laboratory
+from bindoctor.own_inspection import edits_of
 from bindoctor.race import SLOTS
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_of
@@ -155,6 +156,8 @@ def treat(
         return replace(base, status="cannot-verify", why="the time budget ended before the baseline was measured")
     current, kept = course.run(baseline)
     base = replace(base, trials=tuple(course.trials), notes=(*base.notes, *course.notes, *_cut_off_note(course)))
+    if current.recipe.model != recipe.model:
+        base = replace(base, notes=(*base.notes, *_code_note(evidence, current.recipe)))
     if not kept:
         return _nothing_kept(base, cut_off=course.cut_off)
 
@@ -293,6 +296,14 @@ def _cut_off_note(course: Course) -> list[str]:
     later = names[names.index(course.cut_off) + 1 :]
     untried = f"; fixes for {', '.join(later)} were not looked for" if later else ""
     return [f"The time budget ended in the trials for {course.cut_off}, which are not decided{untried}."]
+
+
+def _code_note(evidence: Evidence, recipe: Recipe) -> list[str]:
+    """Say what the recipe's edits of the user's own network are as code."""
+    lines = edits_of(replace(evidence, recipe=recipe, profile=None))
+    if not lines:
+        return []
+    return [f"In code, the network of {recipe.model.factory} is changed so: {'; '.join(lines)}"]
 
 
 def _collapse_note(baseline: Attempt) -> list[str]:

@@ -22,12 +22,14 @@ from bindoctor.config import (
     find_config,
     load_config,
 )
-from bindoctor.dataset import Dataset, Source
+from bindoctor.dataset import ARRAY, Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.history import History
 from bindoctor.outputs import RunKey
+from bindoctor.own_code import forget_own_code
+from bindoctor.own_source import code_digest
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
@@ -147,7 +149,8 @@ class Workspace(msgspec.Struct, frozen=True):
     def run_key(self, evidence: Evidence) -> RunKey:
         """Return what identifies a run of the evidence's recipe on this data."""
         assert evidence.recipe is not None
-        return RunKey(evidence.recipe.digest(), self.data_digest)
+        code = code_digest(evidence.recipe, self.config.folder.absolute())
+        return RunKey(evidence.recipe.digest() + code, self.data_digest)
 
     def examine(self, evidence: Evidence, baseline: Baseline | None = None) -> tuple[Outcome, ...]:
         """Ask the selected rules about evidence; findings that the baseline knows are not reported."""
@@ -240,6 +243,7 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     Raises:
         InputError: no data, or anything in settings, data or selection that cannot be used.
     """
+    forget_own_code()
     config = load_config(find_config(Path()))
     stored, foreign = config.data, ""
     if asked.path and stored.path and not _same_file(config, asked):
@@ -261,7 +265,12 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     registry = discover()
     options = check_rule_options(config, registry)
     ignores = accepted_findings(config, registry)
-    dataset = open_dataset(open_source(path, read_options(data)), data.target or None, data.positive)
+    source = open_source(path, read_options(data))
+    if source.name.endswith(".npy"):
+        from bindoctor.readers.arrays import with_labels
+
+        source = with_labels(source, config.folder / data.target if data.target.endswith(".npy") else None)
+    dataset = open_dataset(source, data.target or None, data.positive)
     dataset = replace(
         dataset,
         valid=_open_part(dataset, "valid", data.valid, data, config.recipe),
@@ -296,7 +305,11 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),
-        roles={name: _role(name, dataset, profile) for name in dataset.source.columns}
+        roles={
+            name: _role(name, dataset, profile)
+            for name in dataset.source.columns
+            if not (dataset.row_shape and name == ARRAY)
+        }
         if "cells" in profile.states
         else {},
         parts={part.name: PartSummary(part.path, part.profile.rows, part.classes) for part in parts.given}

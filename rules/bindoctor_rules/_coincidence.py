@@ -9,8 +9,11 @@ def overlap_by_chance(training: Profile, part: Profile) -> float:
     """Return how many of the part's rows would equal a training row if columns were independent within each class.
 
     How often two cells are equal follows from how often each value occurs on both sides; where a side's values are too
-    many to be counted, from how many there are. Rows without a target are held against all training rows.
+    many to be counted, from how many there are. Rows without a target are held against all training rows. Arrays have
+    too many cells to be equal by chance.
     """
+    if training.row_shape:
+        return 0.0
     theirs = {label: code for code, label in enumerate(part.classes)}
     if not any(part.class_counts):
         return _rows_met(training, part, None, None, part.rows, training.rows)

@@ -61,7 +61,7 @@ def penalties(recipe: Recipe) -> Iterator[Fix]:
         yield Fix(f"L1 penalty {L1:g}", {"optimizer.l1": L1})
     if not recipe.train.patience:
         yield STOP_EARLY
-    if deep and not model.dropout:
+    if (deep or model.kind == "factory") and not model.dropout:
         yield Fix(f"Dropout {DROPOUT:g}", {"model.dropout": DROPOUT})
     smaller = [max(4, width // 4) for width in model.hidden]
     if deep and smaller != list(model.hidden):

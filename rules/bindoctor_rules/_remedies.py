@@ -17,7 +17,7 @@ LONGER = Fix("Train for more epochs", aim=Aim.ADVISE)
 
 def trains_by_gradient(recipe: Recipe) -> bool:
     """Tell whether a learning rate, scales and gradients matter to the model."""
-    return recipe.model.kind != "gradient-boosting"
+    return recipe.model.network
 
 
 def lower_rate(recipe: Recipe | None) -> Iterator[Fix]:

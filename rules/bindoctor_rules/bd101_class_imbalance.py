@@ -17,6 +17,7 @@ ONLY_TEXT = Table(
 @rule(
     "BD101",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("3% positives", counts(no=970, yes=30), Recipe(), says="'yes' is 3.0% of 1000 rows (30)"),
@@ -104,5 +105,5 @@ def _fixes(profile: Profile, recipe: Recipe) -> Iterator[Fix]:
     if synthetic and not by_level:
         yield Fix("Oversample with SMOTE, then remove Tomek links", {"resample.method": "smote-tomek"})
         yield Fix("Oversample with SMOTE, then remove rows whose neighbours disagree", {"resample.method": "smote-enn"})
-    if recipe.model.kind != "gradient-boosting":
+    if recipe.model.network:
         yield Fix("Train with focal loss", {"loss.kind": "focal"})

@@ -26,6 +26,7 @@ CENTRED = Table(
 @rule(
     "BD103",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("salaries beside rates", SALARIES, Recipe(), says="2 of 2 number columns reach the mlp unscaled"),
@@ -68,7 +69,7 @@ def unscaled_features(
     - Hastie, T., Tibshirani, R., & Friedman, J. (2009). The Elements of Statistical Learning, section 11.5.3.
     - scikit-learn user guide, Preprocessing data.
     """
-    if recipe.features.scale != "none" or recipe.model.kind == "gradient-boosting":
+    if recipe.features.scale != "none" or not recipe.model.network:
         return
     spreads = {c.name: _spread(c.moments) for c in profile.numbers if c.moments and not _is_flag(c)}
     far = [
@@ -83,9 +84,10 @@ def unscaled_features(
         return
     narrow, wide = min(spreads, key=spreads.__getitem__), max(spreads, key=spreads.__getitem__)
     ratio = spreads[wide] / spreads[narrow]
+    what = "channels" if profile.row_shape else "number columns"
+    model = "network of your own" if recipe.model.own else recipe.model.kind
     message = (
-        f"{len(far)} of {len(spreads)} number columns reach the {recipe.model.kind} unscaled, "
-        f"far from centre 0 or spread 1: {listed(far)}"
+        f"{len(far)} of {len(spreads)} {what} reach the {model} unscaled, far from centre 0 or spread 1: {listed(far)}"
     )
     if narrow != wide:
         message += f"; spreads run from {spreads[narrow]:.3g} ('{narrow}') to {spreads[wide]:.3g} ('{wide}')"

@@ -65,7 +65,7 @@ def heavy_tailed_feature(
     - scikit-learn user guide, Non-linear transformation.
     """
     features = recipe.features
-    if features.scale in ("power", "quantile", "log1p") or recipe.model.kind == "gradient-boosting":
+    if features.scale in ("power", "quantile", "log1p") or not recipe.model.network:
         return
     tails = {
         column.name: column.moments

@@ -33,6 +33,7 @@ COARSE = Table(
 @rule(
     "BD113",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells", "repeats"),
     flags=[
         example("five rows twice", TWICE, Recipe(), says="5 of 100 rows repeat an earlier row, features and target"),
@@ -106,7 +107,12 @@ def duplicate_rows(profile: Profile, recipe: Recipe, *, max_by_chance: float = 0
 
 
 def _equal_by_chance(profile: Profile) -> float:
-    """Return how many pairs of rows of one class would be equal if the columns were independent within each class."""
+    """Return how many pairs of rows of one class would be equal if the columns were independent within each class.
+
+    Arrays have too many cells for that.
+    """
+    if profile.row_shape:
+        return 0.0
     return sum(
         math.comb(rows, 2) * math.prod(_equal_share(column, label, rows) for column in profile.columns.values())
         for label, rows in enumerate(profile.class_counts)

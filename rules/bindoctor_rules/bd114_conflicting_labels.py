@@ -12,6 +12,7 @@ CONFLICTS = Table({"x": PAIRS, "y": ["no" if i < 10 and i % 2 else "yes" if i < 
 @rule(
     "BD114",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells", "repeats"),
     flags=[
         example(

@@ -16,6 +16,7 @@ REGIONS = Table({"x": list(range(60)), "y": [("NA", "EU", "AS")[i % 3] for i in 
 @rule(
     "BD122",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells", "sample"),
     flags=[
         example("five rows without an answer", UNANSWERED, Recipe(), says="5 of 50 rows have no target"),

@@ -44,6 +44,7 @@ def _coarse(rows: int, sexes: str = "fm") -> Table:
 @rule(
     "BD202",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells",),
     flags=[
         example(

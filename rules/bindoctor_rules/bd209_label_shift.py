@@ -9,6 +9,7 @@ from bindoctor import Aim, Finding, Fix, Parts, Profile, Recipe, Severity, Where
 @rule(
     "BD209",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example(

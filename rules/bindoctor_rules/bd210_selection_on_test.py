@@ -22,6 +22,7 @@ STOPPING = Recipe().edited({"train.patience": 10, "decide.threshold": "tuned"})
 @rule(
     "BD210",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells",),
     flags=[
         example(

@@ -17,6 +17,7 @@ def _table(start: int, stop: int) -> Table:
 @rule(
     "BD211",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells",),
     flags=[
         example(

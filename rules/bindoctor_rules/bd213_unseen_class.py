@@ -9,6 +9,7 @@ from bindoctor_rules._wording import counted, listed
 @rule(
     "BD213",
     severity=Severity.ERROR,
+    arrays=True,
     scans=("cells",),
     flags=[
         example(

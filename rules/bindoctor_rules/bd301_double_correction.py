@@ -63,7 +63,7 @@ def double_correction(recipe: Recipe) -> Iterator[Finding]:
         "focal alpha": recipe.loss.focal_alpha if recipe.loss.kind == "focal" else 0.5,
     }
     neutral = {"resampling": ("none",), "class weights": ("none", 1.0), "focal alpha": (0.5,)}
-    trees = recipe.model.kind == "gradient-boosting"
+    trees = not recipe.model.network
     used = [
         name for name, value in settings.items() if value not in neutral[name] and not (trees and name == "focal alpha")
     ]

@@ -51,7 +51,7 @@ def learning_rate_extreme(
     """
     kind, rate = recipe.optimizer.kind, recipe.optimizer.learning_rate
     low, high = (min_sgd, max_sgd) if kind == "sgd" else (min_adaptive, max_adaptive)
-    if recipe.model.kind == "gradient-boosting" or low <= rate <= high:
+    if not recipe.model.network or low <= rate <= high:
         return
     side, limit = ("above", high) if rate > high else ("below", low)
     yield Finding(

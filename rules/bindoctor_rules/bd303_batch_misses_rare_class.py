@@ -56,7 +56,7 @@ def batch_misses_rare_class(profile: Profile, recipe: Recipe, *, min_rare_rows: 
     """
     size, share, rows = recipe.train.batch_size, profile.rare_share, training_rows(profile, recipe)
     expected = size * share
-    trees = recipe.model.kind == "gradient-boosting"
+    trees = not recipe.model.network
     if trees or recipe.resample.method != "none" or size >= rows or not 0 < expected < min_rare_rows:
         return
     larger = _larger(share, rows)

@@ -42,7 +42,7 @@ def no_early_stopping(recipe: Recipe, *, min_epochs: int = 50) -> Iterator[Findi
     - Goodfellow, I., Bengio, Y., & Courville, A. (2016). Deep Learning, section 7.8. MIT Press.
     """
     train = recipe.train
-    if recipe.model.kind == "gradient-boosting":
+    if not recipe.model.network:
         return
     if train.patience and not train.restore_best:
         yield Finding(

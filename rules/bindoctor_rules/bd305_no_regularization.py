@@ -61,7 +61,7 @@ def no_regularization(profile: Profile, recipe: Recipe, *, min_shrinkage: float 
     """
     rows = training_rows(profile, recipe)
     shrinkage = shrunk_by(recipe, rows)
-    if recipe.model.kind == "gradient-boosting" or is_held_back(recipe, rows, min_shrinkage):
+    if not recipe.model.sized or is_held_back(recipe, rows, min_shrinkage):
         return
     weights = weights_of(profile, recipe)
     if weights <= rows:

@@ -16,7 +16,7 @@ def _shifts(recipe: Recipe) -> list[str]:
         found.append(recipe.resample.method)
     if recipe.loss.class_weight not in ("none", 1.0):
         found.append("class weights")
-    if recipe.loss.kind == "focal" and recipe.model.kind != "gradient-boosting":
+    if recipe.loss.kind == "focal" and recipe.model.network:
         found.append("focal loss")
     return found
 

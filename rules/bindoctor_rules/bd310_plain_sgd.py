@@ -37,7 +37,7 @@ def plain_sgd(recipe: Recipe) -> Iterator[Finding]:
     """
     optimizer = recipe.optimizer
     plain = optimizer.kind == "sgd" and not optimizer.momentum and optimizer.schedule == "constant"
-    if not plain or recipe.model.kind == "gradient-boosting":
+    if not plain or not recipe.model.network:
         return
     yield Finding(
         f"SGD at learning rate {optimizer.learning_rate:g} has neither momentum nor a schedule",

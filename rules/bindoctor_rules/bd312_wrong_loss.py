@@ -52,7 +52,7 @@ def wrong_loss(profile: Profile, recipe: Recipe) -> Iterator[Finding]:
         return
     wrong: list[str] = []
     edits: dict[str, Any] = {}
-    if loss.kind == "bce" and recipe.model.kind != "gradient-boosting":
+    if loss.kind == "bce" and recipe.model.network:
         wrong.append("bce has one output for two classes")
         edits["loss.kind"] = "cross-entropy"
     if not isinstance(loss.class_weight, str):

@@ -23,7 +23,7 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
         yield STOP
         yield Fix("Hold the network back: an L2 penalty, dropout, or fewer units", aim=Aim.ADVISE)
         return
-    if recipe.model.kind == "gradient-boosting":
+    if not recipe.model.network:
         if not recipe.train.patience:
             yield STOP_EARLY
         return

@@ -28,7 +28,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
         yield Fix("Adam at 0.001", {"optimizer.kind": "adam", "optimizer.learning-rate": 0.001})
     if recipe.model.kind == "logistic":
         yield Fix("A network with two hidden layers", {"model.kind": "mlp"})
-    elif max(recipe.model.hidden, default=0) < 256:
+    elif recipe.model.kind == "mlp" and max(recipe.model.hidden, default=0) < 256:
         wider = [2 * width for width in recipe.model.hidden] or [64, 32]
         yield Fix("Twice the units", {"model.hidden": wider})
 
@@ -36,6 +36,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
 @rule(
     "BD404",
     severity=Severity.WARNING,
+    arrays=True,
     scans=("cells",),
     flags=[
         example("stuck above what one column tells", TELLING, Recipe(), logged(STUCK), says="stands still at 0.55"),
@@ -115,4 +116,4 @@ def _is_comparable(history: History, recipe: Recipe | None) -> bool:
     if recipe is None or not history.entropy_scale:
         return history.entropy_scale is True
     plain = recipe.loss.class_weight in ("none", 1.0) and recipe.loss.kind != "focal"
-    return plain and recipe.model.kind != "gradient-boosting" and recipe.resample.method == "none"
+    return plain and recipe.model.network and recipe.resample.method == "none"

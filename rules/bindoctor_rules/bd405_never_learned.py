@@ -56,6 +56,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
     "BD405",
     severity=Severity.ERROR,
     explains=("BD402", "BD404", "BD406", "BD407", "BD411", "BD414"),
+    arrays=True,
     scans=("cells",),
     flags=[
         example("the loss stays where it was", TELLING, Recipe(), logged(FLAT, FLAT), says="never gets below 0.693"),

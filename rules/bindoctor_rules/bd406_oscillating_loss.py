@@ -20,7 +20,7 @@ TINY = [0.69 * 0.3**i + 0.002 * (1 + (-1) ** i) for i in range(15)]
 def _remedies(recipe: Recipe | None) -> Iterator[Fix]:
     yield from lower_rate(recipe)
     yield from larger_batches(recipe)
-    if recipe is not None and recipe.optimizer.schedule == "constant" and recipe.model.kind != "gradient-boosting":
+    if recipe is not None and recipe.optimizer.schedule == "constant" and recipe.model.network:
         yield Fix("Let the learning rate decay along a cosine", {"optimizer.schedule": "cosine"})
 
 

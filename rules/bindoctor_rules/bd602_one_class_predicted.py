@@ -15,7 +15,7 @@ MIXED = answered([(0.05, 80, 2), (0.6, 20, 12)])
 def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> Iterator[Fix]:
     if not constant and predictions.binary and recipe.decide.cut != "tuned":
         yield Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"})
-    network = recipe.model.kind != "gradient-boosting"
+    network = recipe.model.network
     if constant and network and recipe.features.scale == "none":
         yield Fix("Standardise the features", {"features.scale": "standard"})
     if constant and network and recipe.optimizer.learning_rate > 1e-4:

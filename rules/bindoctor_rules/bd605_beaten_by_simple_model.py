@@ -132,9 +132,9 @@ def beaten_by_simple_model(
         for i, one in enumerate(better)
     )
     best = better[0]
+    mine = f"{recipe.model.kind} of your own" if recipe.model.own else recipe.model.kind
     yield Finding(
-        f"{said} on the same folds, the {recipe.model.kind} {best.mine:.3f} (difference {best.lead:.3f} ± "
-        f"{min_z * best.error:.3f})",
+        f"{said} on the same folds, the {mine} {best.mine:.3f} (difference {best.lead:.3f} ± {min_z * best.error:.3f})",
         Where("model"),
         {
             "log_loss": best.mine,

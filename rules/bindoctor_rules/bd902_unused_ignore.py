@@ -11,6 +11,7 @@ AGES = Table({"age": [20, 30, 40, 50] * 10, "y": ["yes", "no"] * 20})
 @rule(
     "BD902",
     severity=Severity.NOTE,
+    arrays=True,
     flags=[
         example(
             "a rule that says nothing",

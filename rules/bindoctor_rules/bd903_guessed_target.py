@@ -10,6 +10,7 @@ NAMED = Table({"age": [20, 30, 40, 50] * 10, "outcome": ["yes", "no"] * 20}, tar
 @rule(
     "BD903",
     severity=Severity.NOTE,
+    arrays=True,
     flags=[
         example(
             "a column called outcome",

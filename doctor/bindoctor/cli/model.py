@@ -22,6 +22,7 @@ def train(data: DataSettings, output: Path | None) -> int:
     from bindoctor.final import train_evidence, train_final
     from bindoctor.outputs import write_run
     from bindoctor.rows import rows_of
+    from bindoctor.skops_files import NotStorable
     from bindoctor.store import save_model
 
     workspace = open_workspace(data)
@@ -34,8 +35,13 @@ def train(data: DataSettings, output: Path | None) -> int:
     assert evidence.recipe is not None and evidence.predictions is not None
     model = train_final(evidence.recipe, rows_of(workspace.dataset, evidence.recipe), seed=evidence.recipe.train.seed)
     metrics = summary(evidence.predictions)
+    try:
+        stored = save_model(out, model)
+    except NotStorable as error:
+        click.echo(f"bindoctor: {error}", err=True)
+        stored = ()
     written = [
-        *save_model(out, model),
+        *stored,
         *write_run(out, workspace.run_key(evidence), evidence.history, evidence.predictions, {"held_back": metrics}),
     ]
     for path in written:
@@ -55,11 +61,13 @@ def train(data: DataSettings, output: Path | None) -> int:
 def predict(model: Path, data: Path, output_file: Path, reading: ReadOptions) -> int:
     """Score the rows of DATA with a trained MODEL: row, p_<class> for each class, and decision."""
     prepare_training()
+    from bindoctor.config import find_config, load_config
     from bindoctor.readers import open_source
     from bindoctor.store import load_model
 
     check_output(output_file, data)
-    table = load_model(model).table(open_source(data, reading))
+    named = load_model(model, lambda: load_config(find_config(Path())).recipe.model)
+    table = named.table(open_source(data, reading))
     if output_file.suffix == ".parquet":
         import io
 

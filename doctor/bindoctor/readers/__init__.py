@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bindoctor.dataset import Source
+from bindoctor.dataset import Source, row_shape
 from bindoctor.readers.files import open_file
 from bindoctor.readers.memory import object_source, table_source
 from bindoctor.readers.options import ReadOptions
@@ -32,7 +32,7 @@ def open_source(data: Any, options: ReadOptions | None = None, **given: Any) -> 
     options = options or ReadOptions(**given)
     source = _opened(data, options)
     tokens = tuple(token.strip() for token in options.null_tokens)
-    return NullTokenSource(source, tokens) if tokens else source
+    return NullTokenSource(source, tokens) if tokens and not row_shape(source) else source
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:

@@ -17,7 +17,6 @@ MAGIC_BYTES = 1 << 12
 FOREIGN = {
     b"SQLite format 3\0": "an SQLite database",
     b"\x89HDF\r\n": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy array",
     b"ORC": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"%PDF": "a PDF document",
@@ -57,6 +56,10 @@ def open_file(path: Path, options: ReadOptions, *, name: str = "", first: Source
     for begin, what in FOREIGN.items():
         if magic.startswith(begin):
             raise InputError(f"{name}: is {what}, which is not read; save the table as CSV or Parquet.")
+    if magic.startswith(b"\x93NUMPY"):
+        from bindoctor.readers.arrays import array_source
+
+        return array_source(path, name)
     if magic.startswith(b"PAR1"):
         from bindoctor.readers.columnar import parquet_source
 
@@ -72,6 +75,10 @@ def open_file(path: Path, options: ReadOptions, *, name: str = "", first: Source
         members = zipped_files(path)
         if any(member in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for member in members):
             return _spreadsheet(path, name, options)
+        if members and all(member.endswith(".npy") for member in members):
+            from bindoctor.readers.arrays import array_source
+
+            return array_source(path, name)
         if len(members) != 1:
             raise InputError(f"{name}: is a zip archive of {len(members)} files; unpack it and name one of them.")
     return _text_source(ByteStream(path, name, compression), options, first)

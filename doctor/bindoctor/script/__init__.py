@@ -56,4 +56,6 @@ def render_script(dataset: Dataset, evidence: Evidence) -> str:
         **DECIDING,
     }
     expressions = {name: literal(value) for name, value in constants.items()}
-    return assembled({**expressions, "DEVICE": device(plan)}, functions, "\n".join(main_lines(plan)))
+    return assembled(
+        {**expressions, "DEVICE": device(plan)}, functions, "\n".join(main_lines(plan)), plan.recipe.model.own
+    )

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping
 
+from bindoctor.errors import InputError
 from bindoctor.script.layout import WIDTH, Expression, indented, lay_out
 
 STANDARD = {
@@ -23,6 +24,7 @@ MODULES = {
     "imblearn.under_sampling": ("RandomUnderSampler",),
     "scipy.optimize": ("minimize_scalar",),
     "scipy.special": ("logit", "logsumexp", "softmax"),
+    "sklearn.base": ("clone",),
     "sklearn.compose": ("make_column_transformer",),
     "sklearn.ensemble": ("HistGradientBoostingClassifier",),
     "sklearn.feature_extraction": ("FeatureHasher",),
@@ -57,28 +59,45 @@ DOCSTRING = """Train a classifier and write what it answers for each row to pred
 
 bindoctor rendered this from a recipe; it runs without it.
 """
+OWN_DOCSTRING = """Train a classifier and write what it answers for each row to predictions.csv.
+
+bindoctor rendered this from a recipe; it runs without it, where {module} can be imported.
+"""
 COMMENTS = {
     "CLASSES": "In the order of the probabilities; of two, the second is the positive class.",
     "FOLD_SEED": "Shuffles the rows into folds.",
 }
 
 
-def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str], main: str) -> str:
+def assembled(constants: Mapping[str, Expression], functions: Mapping[str, str], main: str, own: str = "") -> str:
     """Return a script of the main lines, and of those functions, constants and imports that they come to use.
 
     Args:
         constants: values by name, in the order of the script.
         functions: source by name, in the order of the script.
         main: the lines that run.
+        own: the user's function that the script imports, as "module:function", or "".
+
+    Raises:
+        InputError: the script has something else of that name.
     """
     names = _reached(main, {**functions, **{name: str(value) for name, value in constants.items()}})
-    blocks = [f'"""{DOCSTRING}"""', _imports(names)]
+    docstring = OWN_DOCSTRING.format(module=own.partition(":")[0]) if own else DOCSTRING
+    blocks = [f'"""{docstring}"""', _imports(names)]
+    if own:
+        module, _, function = own.partition(":")
+        blocks[-1] += f"\n\nfrom {module} import {function}"
     settings = [_setting(name, value) for name, value in constants.items() if name in names]
     if "torch" in names:
         settings += ["", "torch.set_num_threads(1)  # small networks train faster so, and always alike"]
     blocks.append("\n".join(settings))
     functions_used = [source.strip("\n") for name, source in functions.items() if name in names]
-    return "\n\n".join(blocks) + "\n\n\n" + "\n\n\n".join([*functions_used, main]) + "\n"
+    body = "\n\n\n".join([*functions_used, main]) + "\n"
+    if own and own.partition(":")[2] in _bound(body) | set(constants):
+        raise InputError(
+            f"a script uses the name {own.partition(':')[2]!r} itself; give the function of {own} another."
+        )
+    return "\n\n".join(blocks) + "\n\n\n" + body
 
 
 def _reached(code: str, definitions: Mapping[str, str]) -> set[str]:
@@ -94,6 +113,13 @@ def _reached(code: str, definitions: Mapping[str, str]) -> set[str]:
 
 def _names(code: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
+def _bound(code: str) -> set[str]:
+    """Return the names that some code gives to something."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
 def _setting(name: str, value: Expression) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+import torch
 
 from bindoctor.build import check_columns, column_kinds
 from bindoctor.cells import Cells
@@ -14,8 +15,12 @@ from bindoctor.dataset import Dataset, Rows, Source
 from bindoctor.decide import needs_fitting, require_two_classes
 from bindoctor.engineering import engineered_columns, learn
 from bindoctor.errors import InputError
+from bindoctor.loop import RANDOM
 from bindoctor.losses import class_weights, output_count
+from bindoctor.own_estimator import make_estimator
+from bindoctor.own_model import Made, make_own
 from bindoctor.part_names import held_out_rows, is_validation
+from bindoctor.prepare import prepare
 from bindoctor.recipe import Dates, Derived, Recipe
 from bindoctor.selection import indices_in, select
 from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows, validation_rows
@@ -76,7 +81,7 @@ class Plan:
     @property
     def must_be_there(self) -> bool:
         """Tell whether no number may be missing, because nothing imputes them."""
-        return self.network and self.recipe.features.impute == "none"
+        return self.recipe.model.kind != "gradient-boosting" and self.recipe.features.impute == "none"
 
     @property
     def used(self) -> set[str]:
@@ -95,7 +100,22 @@ class Plan:
     @property
     def network(self) -> bool:
         """Tell whether a network is trained, and not trees."""
-        return self.recipe.model.kind != "gradient-boosting"
+        return self.recipe.model.network
+
+    @cached_property
+    def made(self) -> Made | None:
+        """Return the network of the user's own, with the edits that the recipe asks for; None for another model.
+
+        Raises:
+            InputError: it cannot be made so, or trained on these rows.
+        """
+        if self.recipe.model.kind != "factory":
+            return None
+        prepared = prepare(self.recipe, training_rows(self.rows), seed=self.recipe.train.seed)
+        example = torch.from_numpy(prepared.train.matrix[:2])
+        outputs = output_count(self.recipe.loss, len(self.rows.classes))
+        with RANDOM, torch.random.fork_rng(devices=[]):
+            return make_own(self.recipe.model, example, outputs, seed=self.recipe.train.seed)
 
     @property
     def resamples_network(self) -> bool:
@@ -110,7 +130,7 @@ class Plan:
     @property
     def watches(self) -> bool:
         """Tell whether early stopping watches a part of the training rows."""
-        return self.recipe.train.patience > 0
+        return self.recipe.train.patience > 0 and self.recipe.model.kind != "estimator"
 
     @property
     def watches_column(self) -> bool:
@@ -222,8 +242,12 @@ def check_plan(plan: Plan) -> None:
     recipe, classes = plan.recipe, len(plan.rows.classes)
     check_columns(recipe.data, recipe.features, plan.columns)
     class_weights(recipe.loss, np.bincount(plan.rows.labels, minlength=classes).tolist())
+    if plan.dataset.row_shape:
+        raise InputError(f"{plan.dataset.source.name}: scripts are written for tables, and its rows are arrays.")
     if plan.network:
         output_count(recipe.loss, classes)
+    if recipe.model.kind == "estimator":
+        make_estimator(recipe.model, recipe.train.seed)
     require_two_classes(recipe.decide, classes)
     _, made = learn(recipe.features, plan.columns, plan.rows.features, fill=plan.must_be_there)
     for name in plan.inputs if plan.must_be_there else ():
@@ -240,5 +264,7 @@ def check_plan(plan: Plan) -> None:
     seed, rows = recipe.train.seed, training_rows(plan.rows)
     if plan.cuts:
         inner_validation(rows, recipe.split, seed=seed)
+    # Last, as it takes the longest.
+    _ = plan.made
     if plan.fits_decision:
         repeated_folds(rows, recipe.split, repeats=1, folds=recipe.split.folds, seed=seed)

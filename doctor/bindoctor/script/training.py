@@ -1,7 +1,10 @@
 """The part of a script that trains: a plain PyTorch loop, or scikit-learn's gradient boosting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from bindoctor.module_edits import place
+from bindoctor.own_model import Made, has_batch_norm
 from bindoctor.script.layout import Expression, call, indented, lay_out, single_blanks
 from bindoctor.script.plan import Plan
 from bindoctor.script.preparing import matrix_of, preprocessing_lines, split_lines
@@ -28,7 +31,10 @@ def fit_function(plan: Plan) -> str:
     if plan.resamples_network:
         lines.append("epoch_rows = len(matrix)")
     lines += resampling_lines(plan)
-    lines += _network_lines(plan) if plan.network else _boosting_lines(plan)
+    if plan.network:
+        lines += _network_lines(plan)
+    else:
+        lines += _boosting_lines(plan) if plan.recipe.model.kind == "gradient-boosting" else _estimator_lines(plan)
     watched = [] if not plan.watches_column else ["valid=None" if plan.cuts else "valid"]
     return (
         f"def fit({', '.join(['features', 'labels', *plan.fit_arrays, *watched])}):\n"
@@ -69,6 +75,24 @@ def _boosting_lines(plan: Plan) -> Iterator[str]:
     model = call("HistGradientBoostingClassifier", *early, "random_state=SEED")
     arguments: list[Expression] = ["matrix", "labels"]
     yield lay_out(model, before="model = ", depth=1)
+    yield from _fit_lines(plan, arguments)
+
+
+def _estimator_lines(plan: Plan) -> Iterator[str]:
+    model = plan.recipe.model
+    yield lay_out(call("clone", _made(model.estimator, (), model.options)), before="model = ", depth=1)
+    yield "parameters = model.get_params()"
+    yield 'seeded = [name for name in parameters if name.split("__")[-1] == "random_state"]'
+    yield "model.set_params(**{name: SEED for name in seeded})"
+    yield from _fit_lines(plan, ["matrix", "labels"])
+
+
+def _made(reference: str, arguments: tuple[str, ...], options: Mapping[str, Any]) -> Expression:
+    given = (f"{name}={list(value) if isinstance(value, tuple) else value!r}" for name, value in options.items())
+    return call(reference.rpartition(":")[2], *arguments, *given)
+
+
+def _fit_lines(plan: Plan, arguments: list[Expression]) -> Iterator[str]:
     by_row, by_class = "row_weights" in plan.fit_arrays, plan.recipe.loss.class_weight != "none"
     if by_class:
         yield from _class_weights(plan)
@@ -103,7 +127,8 @@ def _network_lines(plan: Plan) -> Iterator[str]:
     yield lay_out(_optimizer(plan), before="optimizer = ", depth=1)
     yield from _schedule(plan)
     if recipe.optimizer.l1:
-        yield "matrices = [weight for weight in network.parameters() if weight.ndim == 2]"
+        matrix = "weight.ndim == 2" if plan.made is None else "weight.ndim >= 2"
+        yield f"matrices = [weight for weight in network.parameters() if {matrix}]"
     if plan.watches:
         yield f"valid_x = torch.tensor(valid_matrix{_on(plan)})"
         if recipe.train.monitor != "average-precision" or recipe.optimizer.schedule == "plateau":
@@ -158,7 +183,33 @@ def _loss_setup(plan: Plan) -> Iterator[str]:
         yield f"pos_weight = torch.tensor([POSITIVE_WEIGHT]{_on(plan)})"
 
 
+def _own_network(plan: Plan, made: Made) -> Iterator[str]:
+    """Yield the lines that make the user's network, and the edits of it."""
+    outputs = 1 if plan.single_logit else len(plan.rows.classes)
+    own = _made(plan.recipe.model.factory, ("x.shape[1]", str(outputs)), made.options)
+    yield lay_out(own, before="network = ", depth=1)
+    yield from made.edits.lines()
+    if made.edits.head is not None:
+        yield from _prior(plan, f"{place('network', made.edits.head)}.bias")
+    if _on(plan):
+        yield "network.to(DEVICE)"
+
+
+def _prior(plan: Plan, bias: str) -> Iterator[str]:
+    yield "log_share = np.log(np.bincount(labels) / len(labels))"
+    yield "with torch.no_grad():  # start from the shares of the classes"
+    start = "log_share[1:] - log_share[:1]" if plan.single_logit else "log_share"
+    yield f"    {bias}.copy_(torch.tensor({start}))"
+
+
+def _logits(plan: Plan, rows: str) -> str:
+    return f"network({rows}){'[:, None]' if plan.made is not None and plan.made.flat else ''}"
+
+
 def _network(plan: Plan) -> Iterator[str]:
+    if plan.made is not None:
+        yield from _own_network(plan, plan.made)
+        return
     model = plan.recipe.model
     layers = []
     width = "x.shape[1]"
@@ -178,11 +229,7 @@ def _network(plan: Plan) -> Iterator[str]:
         yield indented(f"{layer}," for layer in layers)
         yield ")"
     if model.prior_bias:
-        head = "network.bias" if len(layers) == 1 else "network[-1].bias"
-        yield "log_share = np.log(np.bincount(labels) / len(labels))"
-        yield "with torch.no_grad():  # start from the shares of the classes"
-        start = "log_share[1:] - log_share[:1]" if plan.single_logit else "log_share"
-        yield f"    {head}.copy_(torch.tensor({start}))"
+        yield from _prior(plan, "network.bias" if len(layers) == 1 else "network[-1].bias")
     if _on(plan):
         yield "network.to(DEVICE)"
 
@@ -228,7 +275,7 @@ def _epoch(plan: Plan) -> Iterator[str]:
         yield "order, waiting = waiting[:epoch_rows], waiting[epoch_rows:]"
     else:
         yield "order = torch.randperm(len(x), generator=shuffle)"
-    if recipe.model.batch_norm:
+    if recipe.model.batch_norm or (plan.made is not None and has_batch_norm(plan.made.network)):
         yield "if len(order) % BATCH_SIZE == 1:"
         yield "    order = order[:-1]  # batch normalisation needs two rows"
     if collects:
@@ -246,7 +293,7 @@ def _epoch(plan: Plan) -> Iterator[str]:
 
 def _step(plan: Plan, collects: bool) -> Iterator[str]:
     optimizer = plan.recipe.optimizer
-    yield "logits = network(x[batch])"
+    yield f"logits = {_logits(plan, 'x[batch]')}"
     yield from _loss(plan)
     if optimizer.l1:
         yield "loss = loss + L1 * sum(weight.abs().sum() for weight in matrices)"
@@ -294,7 +341,7 @@ def _watch(plan: Plan) -> Iterator[str]:
     loss = "F.binary_cross_entropy_with_logits" if plan.single_logit else "F.cross_entropy"
     yield "network.eval()"
     yield "with torch.no_grad():"
-    yield "    logits = network(valid_x)"
+    yield f"    logits = {_logits(plan, 'valid_x')}"
     if monitor == "loss" or plateau:
         yield f"valid_loss = {loss}(logits, valid_y).item()"
     if monitor == "accuracy":
@@ -328,7 +375,7 @@ def _average_precision(plan: Plan) -> Iterator[str]:
 def _answer(plan: Plan) -> Iterator[str]:
     yield lay_out(call("torch.tensor", matrix_of(plan, "features")), before="x = ", depth=2)
     yield "with torch.no_grad():"
-    yield "    logits = network(x).double()"
+    yield f"    logits = {_logits(plan, 'x')}.double()"
     if plan.single_logit:
         yield "positive = torch.sigmoid(logits[:, 0]).numpy()"
         yield "return np.column_stack([1 - positive, positive])"
