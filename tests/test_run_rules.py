@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bindoctor import (
@@ -704,6 +704,8 @@ def test_scores_of_one_answer_are_recognised_however_they_are_averaged(positive:
 def test_answers_of_both_classes_prove_no_collapse(tp: int, tn: int, fp: int, fn: int) -> None:
     n = tp + tn + fp + fn
     scores = {"accuracy": (tp + tn) / n, "recall": tp / (tp + fn), "precision": tp / (tp + fp)}
+    # Scores of one answer averaged over two classes, which a few rows can come to as well.
+    assume(not (tp == fn and 2 * tp * n == (tp + tn) * (tp + fp)))
     assert not _one_class.proof(scores)
     assert not _one_class.proof({"accuracy": scores["accuracy"], "f1": 2 * tp / (2 * tp + fp + fn)})
 

@@ -56,7 +56,8 @@ def proof(scores: Mapping[str, float]) -> str:
 
     Follows from the definitions. With recall 1 and precision equal to the accuracy, TN · FP = 0, so that below an
     accuracy of 1 there is no true negative; with recall or F1 at 0 there is no true positive; F1 = 2a / (1 + a)
-    likewise. Averaged over K classes, recall is 1/K and precision a/K; weighted by class size, precision is a².
+    likewise. Averaged over K classes, recall is 1/K and precision a/K; weighted by class size, precision is a². Past two
+    classes a few rows can come to that by chance, and F1 has to agree.
     """
     accuracy = scores.get("accuracy", math.nan)
     if not 0 < accuracy < 1 - EXACT:
@@ -87,7 +88,9 @@ def _proofs(accuracy: float, scores: Mapping[str, float]) -> Iterator[tuple[str,
     classes = round(1 / recall) if recall > 1 / MAX_CLASSES else 0
     yield (
         f"recall is 1/{classes} and precision {classes} times below the accuracy of {accuracy:.3g}",
-        (classes >= 2 and equal(recall, 1 / classes) and equal(precision, accuracy / classes)),
+        (classes == 2 or (classes > 2 and equal(f1, 2 * accuracy / (1 + accuracy) / classes)))
+        and equal(recall, 1 / classes)
+        and equal(precision, accuracy / classes),
     )
     yield (
         f"recall equals the accuracy of {accuracy:.3g} and precision its square",

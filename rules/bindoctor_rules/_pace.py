@@ -1,12 +1,13 @@
 """Whether a run's steps were too large or too small: its losses explode, swing, or creep."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bindoctor import Epoch, History, Task
+from bindoctor import Epoch, History, Series, Task
 from bindoctor_rules._curves import Floats, jitter, points, start_of, trend, turns
 
 MIN_RATIO = 10.0
@@ -76,25 +77,43 @@ def _not_finite(history: History) -> Explosion | None:
             finite = [value for _, value in values if math.isfinite(value)]
             start = finite[0] if finite else math.nan
             return Explosion(part, broken[0], broken[1], start, math.isfinite(values[-1][1]))
-    for series in history.series:
-        if series.metric != "loss" or series.part not in ("train", "valid") or series.run != history.runs - 1:
-            continue
-        for i, value in enumerate(series.values):
-            if not math.isfinite(value):
-                epoch = series.epochs[i] if series.epochs else math.nan
-                part = {"train": "training", "valid": "validation"}[series.part]
-                return Explosion(part, epoch, value, series.values[0], math.isfinite(series.values[-1]))
+    for series in _losses(history):
+        finite_at = np.isfinite(series.values)
+        if not finite_at.all():
+            i = int(finite_at.argmin())
+            part = {"train": "training"}.get(series.part, "validation")
+            return Explosion(part, _epoch_at(series, i), series.values[i], series.values[0], bool(finite_at[-1]))
     return None
 
 
 def _hidden(history: History) -> Explosion | None:
     """Find a training loss that drops to exactly 0 and stays there: what a filter of NaNs writes."""
-    epochs, loss = points(history, "train_loss")
+    epochs, curve = points(history, "train_loss")
+    if last := _last_before_zeros(curve):
+        return Explosion("training", float(epochs[last]), 0.0, float(curve[last - 1]), recovered=False, hidden=True)
+    for series in _losses(history):
+        if series.part == "train" and (last := _last_before_zeros(np.array(series.values))):
+            start = series.values[last - 1]
+            return Explosion("training", _epoch_at(series, last), 0.0, start, recovered=False, hidden=True)
+    return None
+
+
+def _last_before_zeros(loss: Floats) -> int:
+    """Return how many points come before the zeros that a loss of 0.1 or more drops to at its end; 0 without."""
     zeros = int(np.argmax(loss[::-1] != 0)) if np.any(loss) else 0
-    last = len(loss) - zeros - 1
-    if zeros < 2 or last < 0 or loss[last] < 0.1:
-        return None
-    return Explosion("training", float(epochs[last + 1]), 0.0, float(loss[last]), recovered=False, hidden=True)
+    before = len(loss) - zeros
+    return before if zeros >= 2 and loss[before - 1] >= 0.1 else 0
+
+
+def _losses(history: History) -> Iterator[Series]:
+    """Yield the losses of the last run, on their own grids."""
+    for series in history.series:
+        if series.metric == "loss" and series.part in ("train", "valid") and series.run == history.runs - 1:
+            yield series
+
+
+def _epoch_at(series: Series, place: int) -> float:
+    return series.epochs[place] if place < len(series.epochs) else math.nan
 
 
 def _risen(history: History, min_ratio: float, min_final_ratio: float) -> Explosion | None:
@@ -104,7 +123,8 @@ def _risen(history: History, min_ratio: float, min_final_ratio: float) -> Explos
     if len(loss) and start > 0:
         peak = int(loss.argmax())
         final = float(np.median(loss[-max(len(loss) // 3, 1) :]))
-        stays = len(loss) >= 6 and final >= min_final_ratio * start
+        # A first loss without class weights, beside a training loss with them, is no start to measure from.
+        stays = len(loss) >= 6 and final >= max(min_final_ratio * start, 0.9 * loss[0])
         if loss[peak] >= floor and (loss[peak] >= min_ratio * start or stays):
             return Explosion("training", float(epochs[peak]), float(loss[peak]), start, recovered=final < start)
     at, valid = points(history, "valid_loss")
@@ -156,8 +176,8 @@ def _sampling(history: History) -> float:
     """Return the standard error that an epoch's training loss has where it is the mean of a few logged batches."""
     if history.source.startswith("bindoctor"):
         return 0.0
-    for series in history.series:
-        if series.metric == "loss" and series.part == "train" and series.run == history.runs - 1:
+    for series in _losses(history):
+        if series.part == "train":
             values = np.array(series.values)[np.isfinite(series.values)]
             each = len(values) / max(len(history.epochs), 1)
             if each > 1.5 and len(values) >= 3:
@@ -179,9 +199,7 @@ def creep(
     more. A run that has learned half of what there is to learn, or whose validation loss rises, does not creep.
     """
     part, curve = "training", points(history, "train_loss")[1]
-    if len(curve) < min_points:
-        return None
-    if curve.min() <= 0:
+    if len(curve) < min_points or curve.min() <= 0:
         return None
     half = len(curve) // 2
     first, second = trend(curve[:half])[0], trend(curve[half:])[0]
