@@ -595,7 +595,7 @@ def test_folds_in_one_document_are_runs(write: Write, document: object) -> None:
 
 def test_a_table_of_results_is_no_curve(write: Write) -> None:
     history = read_history(write(lines("Activation,Accuracy,train_acc", "tanh,0.8,0.9", "relu,0.5,0.6")))
-    assert history.epochs == ()
+    assert (history.epochs, history.series, history.runs) == ((), (), 1)
     assert "scores without losses, epochs or steps are no curve" in history.remarks
     of_models = read_history(write(lines("model,train_loss,val_loss", "lr,0.6,0.6", "mlp,0.1,0.7", "rf,0.2,0.4")))
     assert (of_models.runs, len(of_models.epochs)) == (3, 1)
@@ -674,6 +674,24 @@ def test_a_loss_that_equals_the_cross_entropy_beside_it_is_one(write: Write) -> 
 
 def test_the_only_loss_by_another_name_is_taken(write: Write) -> None:
     assert curve(read_history(write({"focal_loss": FALLING})), "train_loss") == FALLING
+
+
+def test_losses_beside_those_that_are_judged_are_named(write: Write) -> None:
+    history = read_history(write({"loss": FALLING, "fine_tune_loss": TURNING, "best_val_loss": TURNING}))
+    assert curve(history, "train_loss") == FALLING
+    assert history.remarks == ("not judged: 'fine_tune_loss'",)
+
+
+def test_the_first_of_several_validation_losses_is_judged_and_that_is_said(write: Write) -> None:
+    history = read_history(write({"loss": FALLING, "eval_news_loss": TURNING, "eval_web_loss": FALLING}))
+    assert curve(history, "valid_loss") == TURNING
+    assert history.remarks == ("not judged: 'eval_web_loss'",)
+
+
+@pytest.mark.parametrize("names", [("box_loss", "cls_loss"), ("best_val_loss", "min_loss")])
+def test_losses_of_which_none_is_the_whole_are_refused(write: Write, names: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match="no loss column"):
+        read_history(write(dict.fromkeys(names, FALLING)))
 
 
 def test_many_points_without_epochs_are_put_together(write: Write) -> None:

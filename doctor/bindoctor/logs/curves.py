@@ -19,6 +19,7 @@ SCORES = (
 """What serves as an epoch's score, best first."""
 
 RATES = (*SCORES, "error")
+MAX_NAMED = 4
 MAX_RUNS = 100
 """Points of earlier runs than the last so many are not handed on."""
 
@@ -63,12 +64,13 @@ def history_of(
         raise no_losses(path, recorder.tracks)
     said = [*remarks, *recorder.remarks]
     columns = [_as_share(column, said) for column in columns]
-    run = _last_run(columns)
-    main = {(column.part, column.metric): _points(column, run) for column in columns}
     if recorder.unnumbered and not any(column.metric == "loss" for column in columns):
         # A table of results, of which each record may be a model of its own.
         said.append("scores without losses, epochs or steps are no curve")
-        main = {}
+        columns = []
+    said += _others(columns)
+    run = _last_run(columns)
+    main = {(column.part, column.metric): _points(column, run) for column in columns}
     main = _with_accuracy({key: points for key, points in main.items() if len(points.values)})
     score = _score(main)
     clocks = {each: _clock(recorder, each) for each in range(max(0, recorder.runs - MAX_RUNS), recorder.runs)}
@@ -143,18 +145,26 @@ def _part(found: Meaning, every: Iterable[Meaning]) -> Part:
 def _fall_back(
     meanings: Mapping[str, Meaning], parts: dict[str, Part], chosen: dict[tuple[Part, str], list[str]]
 ) -> None:
-    """Where no part has a loss by one of the usual names, take the only one whose name ends in "loss"."""
-    if any(metric == "loss" for _, metric in chosen):
-        return
+    """Take a loss by another name for a part that has none by the usual ones.
+
+    The only one that there is; of several validation losses (``eval_news_loss``) the first, if training has one.
+    """
+    known = {part for part, metric in chosen if metric == "loss"}
     for part in dict.fromkeys(parts.values()):
         losses = [
             name
             for name, found in meanings.items()
-            if parts[name] == part and not found.metric and found.words.split("-")[-1] in ("loss", "losses")
+            if parts[name] == part and not found.metric and _is_loss_by_another_name(found)
         ]
-        if len(losses) == 1:
+        alone = len(losses) == 1 and bool(part or not known)
+        if part not in known and (alone or (losses and part == "valid" and known)):
             parts[losses[0]] = part or "train"
-            chosen[part or "train", "loss"] = losses
+            chosen[part or "train", "loss"] = losses[:1]
+
+
+def _is_loss_by_another_name(found: Meaning) -> bool:
+    words = found.words.split("-")
+    return words[-1] in ("loss", "losses") and words[0] not in ("best", "min", "lowest", "loss")
 
 
 def _as_share(column: Column, said: list[str]) -> Column:
@@ -166,6 +176,17 @@ def _as_share(column: Column, said: list[str]) -> Column:
         return column
     said.append(f"{column.name!r} is logged in percent and read as a share")
     return msgspec.structs.replace(column, percent=True)
+
+
+def _others(columns: Sequence[Column]) -> list[str]:
+    """Name losses beside those that are judged, such as those of a second task or of fine-tuning."""
+    names = [
+        repr(column.name)
+        for column in columns
+        if column.metric == column.name and _is_loss_by_another_name(meaning(column.name))
+    ]
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return [f"not judged: {', '.join(names[:MAX_NAMED])}{more}"] if names else []
 
 
 def _with_accuracy(main: Mapping[tuple[Part, str], Points]) -> dict[tuple[Part, str], Points]:
