@@ -415,6 +415,35 @@ def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> Non
     assert reader.trained_on(QUICK, rows, np.arange(4)).tolist() == [0, 1, 2, 3]
 
 
+def test_a_fix_reads_the_rows_that_the_setup_leaves_in_whatever_stands_in_the_others() -> None:
+    cells = learnable(120)
+    cells["y"] = cells["y"].astype(object)
+    cells["y"][5] = "unknown"
+    base = QUICK.edited({"data.drop-rows": [5]})
+    rows = rows_of(dataset(cells), base)
+    laboratory = Laboratory(dataset(cells), rows, base, seed=0, repeats=1, folds=3)
+    attempt = laboratory.extend(Attempt(base.edited({"data.drop": ["noise"]})), stand_in=True)
+    assert attempt.runs[0].predictions.classes == ("0", "1") == rows.classes
+    assert sorted(attempt.runs[0].predictions.row_ids) == [row for row in range(120) if row != 5]
+
+
+def test_a_fix_that_changes_the_classes_cannot_be_compared() -> None:
+    cells = learnable(120)
+    laboratory, _ = laboratory_of(cells)
+    with pytest.raises(InputError, match="changes the classes"):
+        laboratory.extend(Attempt(QUICK.edited({"data.target-levels": {"0": "zero"}})), stand_in=True)
+
+
+def test_a_number_of_the_row_hides_no_contradiction() -> None:
+    place = np.arange(60)
+    cells = {"row": place, "x": place % 5, "y": ((place % 5 == 0) & (place < 45)).astype(int)}
+    reader, rows = TrialRows(dataset(cells), QUICK), rows_of(dataset(cells), QUICK)
+    recipe = QUICK.edited({"data.conflicts": "majority"})
+    applied = rows_of(dataset(cells), recipe)
+    assert reader.trained_on(recipe, rows, place).tolist() == applied.row_ids.tolist()
+    assert len(applied) == 57
+
+
 def test_rows_contradict_each_other_within_the_training_rows_alone() -> None:
     cells: Mapping[str, list[object]] = {"x": [1, 1, 1, 2, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 1, 0, 1, 0, 1]}
     reader, rows = TrialRows(dataset(cells), QUICK), rows_of(dataset(cells), QUICK)
@@ -557,6 +586,15 @@ def test_regularisation_that_all_rows_do_not_need_is_taken_out_again() -> None:
     assert "optimizer.weight-decay" in said
     untouched = QUICK.edited({"features.scale": "standard"})
     assert fit_for_all_rows(QUICK, untouched, rows, "log-loss", seed=0) == (untouched, [])
+
+
+def test_regularisation_is_weighed_by_costs_where_they_are_what_counts() -> None:
+    costs = QUICK.edited({"features.scale": "standard", "decide.cost": {"fp": 1, "fn": 20}})
+    rows = rows_of(dataset(learnable(1500, signal=3.0)), costs)
+    strong = costs.edited({"optimizer.weight-decay": 3.0})
+    recipe, (said,) = fit_for_all_rows(costs, strong, rows, "cost", seed=0)
+    assert recipe == costs
+    assert "cost is" in said
 
 
 def test_what_is_expected_of_fixes_found_on_a_sample_is_what_they_gain_on_the_locked_rows() -> None:

@@ -302,7 +302,10 @@ class Laboratory:
     def _read(self, recipe: Recipe) -> Rows:
         key = rows_key(recipe)
         if key not in self._rows:
-            self._rows[key] = self._rows_as_read.read(recipe, self._work.row_ids)
+            rows = self._rows_as_read.read(recipe, self._work.row_ids)
+            if rows.classes != self._work.classes:
+                raise InputError("the fix changes the classes, so that its scores cannot be compared")
+            self._rows[key] = rows
         return self._rows[key]
 
     def _training_rows(self, key: "RunKey", number: int) -> Index:
