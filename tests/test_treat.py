@@ -22,6 +22,7 @@ from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
+from bindoctor.train import fit_prepared
 from bindoctor.treat import treat
 from bindoctor.trial_rows import TrialRows
 
@@ -372,6 +373,24 @@ def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several() -> None:
         answers.append(attempt.runs[0].predictions.probability)
     alone, together = answers
     assert np.array_equal(alone, together)
+
+
+def test_an_interruption_waits_for_no_training_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def train(recipe: Recipe, *given: Any, **named: Any) -> Any:
+        begun.append(recipe)
+        return fit_prepared(recipe, *given, **named)
+
+    monkeypatch.setattr("bindoctor.laboratory.fit_prepared", train)
+    data = dataset(learnable(300))
+    laboratory = Laboratory(data, rows_of(data, QUICK), QUICK, seed=0, repeats=1, jobs=1, fitted=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        laboratory.extend_each([Attempt(QUICK.edited({"train.epochs": n})) for n in range(20, 40)], stand_in=False)
+    assert len(begun) <= 10
 
 
 def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,22 +231,26 @@ class Laboratory:
 
         # Matrices this small are multiplied by one thread each; the folds have threads of their own.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self._jobs) as pool:
-            side_by_side = [key for key in rows if trains_stacked(attempts[key].recipe)]
-            tasks: dict[RunKey, list[Future[_Answers | None]]] = {
-                key: [pool.submit(trained, key, number) for number in range(self.folds)]
-                for key in rows
-                if key not in side_by_side
-            }
-            members = {(key, n): pool.submit(member, key, n) for key in side_by_side for n in range(self.folds)}
-            tasks |= self._stacked(members, rows, stand_in=stand_in)
-            for key in attempts:
-                if key in unreadable:
-                    yield key, unreadable[key]
-                    continue
-                try:
-                    yield key, self._collected(key.repeat, tasks[key])
-                except (TrainingFailed, InputError) as error:
-                    yield key, error
+            try:
+                side_by_side = [key for key in rows if trains_stacked(attempts[key].recipe)]
+                tasks: dict[RunKey, list[Future[_Answers | None]]] = {
+                    key: [pool.submit(trained, key, number) for number in range(self.folds)]
+                    for key in rows
+                    if key not in side_by_side
+                }
+                members = {(key, n): pool.submit(member, key, n) for key in side_by_side for n in range(self.folds)}
+                tasks |= self._stacked(members, rows, stand_in=stand_in)
+                for key in attempts:
+                    if key in unreadable:
+                        yield key, unreadable[key]
+                        continue
+                    try:
+                        yield key, self._collected(key.repeat, tasks[key])
+                    except (TrainingFailed, InputError) as error:
+                        yield key, error
+            finally:
+                # Whoever interrupts it waits for what has begun, and not for the whole slot.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _stacked(
         self, members: Mapping[tuple["RunKey", int], Future[Member]], rows: Mapping["RunKey", Rows], *, stand_in: bool
