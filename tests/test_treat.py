@@ -1,6 +1,7 @@
 """A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -22,7 +23,7 @@ from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
-from bindoctor.train import fit_prepared
+from bindoctor.train import fit_prepared, fit_stacked
 from bindoctor.treat import treat
 from bindoctor.trial_rows import TrialRows
 
@@ -400,6 +401,7 @@ def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.Mo
         QUICK.edited({"features.scale": "standard", "optimizer.l1": 0.001}),
         QUICK.edited({"features.scale": "standard", **wild}),
         QUICK.edited({"features.scale": "standard", "resample.method": "smotenc"}),
+        QUICK.edited({"features.scale": "standard", "model.batch-norm": True, "train.batch-size": 1}),
         QUICK.edited({"model.kind": "gradient-boosting"}),
     ]
 
@@ -416,8 +418,21 @@ def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.Mo
                 answers = [each.runs[0].predictions.probability for each in (mine, theirs)]
                 assert answers[0] == pytest.approx(answers[1], abs=1e-4)
                 assert len(mine.runs[0].failures) == len(theirs.runs[0].failures)
-    assert isinstance(alone[0][2], TrainingFailed) and isinstance(alone[0][3], InputError)
+    assert isinstance(alone[0][2], TrainingFailed)
+    assert isinstance(alone[0][3], InputError) and isinstance(alone[0][4], InputError)
     assert isinstance(alone[1][2], Attempt) and alone[1][2].runs[0].failures
+
+
+def test_a_training_in_a_stack_is_expected_to_take_as_long_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(members: Any) -> Any:
+        time.sleep(0.3)
+        return fit_stacked(members)
+
+    monkeypatch.setattr("bindoctor.laboratory.trains_stacked", lambda recipe: True)
+    monkeypatch.setattr("bindoctor.laboratory.fit_stacked", slowly)
+    laboratory, _ = laboratory_of(learnable(120))
+    laboratory.extend(Attempt(QUICK), stand_in=True)
+    assert laboratory.seconds_per_training >= 0.3
 
 
 def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> None:

@@ -21,11 +21,13 @@ from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
 from bindoctor.history import History, TrainingFailed
+from bindoctor.loop import check_training
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
 from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds
+from bindoctor.stacked import stacks
 from bindoctor.train import (
     Member,
     Prepared,
@@ -187,7 +189,8 @@ class Laboratory:
     ) -> Iterator[tuple["RunKey", RepeatRun | TrainingFailed | InputError]]:
         """Train what is missing on all folds, in threads, and yield it as it is done, in order.
 
-        What is yielded depends on nothing but the keys: of several folds that fail, the first one's reason counts.
+        What is yielded depends on nothing but the keys: of several folds that fail, the first one's reason counts. Only
+        dropout in a stack also depends on what else is in it.
         """
         rows: dict[RunKey, Rows] = {}
         unreadable: dict[RunKey, InputError] = {}
@@ -262,22 +265,29 @@ class Laboratory:
             task: Future[_Answers | None] = Future()
             tasks.setdefault(key, []).append(task)
             try:
-                ready.append((key, number, task, preparing.result()))
+                prepared = preparing.result()
+                # Here, because a recipe that does not fit its rows would end the whole stack.
+                check_training(prepared.recipe, prepared.prepared)
             except InputError as error:
                 task.set_exception(error)
-        started = time.monotonic()
-        outcomes = fit_stacked([prepared for *_, prepared in ready])
-        seconds = (time.monotonic() - started) / max(1, len(ready))
-        for (key, number, task, _), outcome in zip(ready, outcomes, strict=True):
-            if not isinstance(outcome, TrainingFailed):
-                task.set_result((*outcome, "", seconds))
-            elif stand_in:
-                labels = rows[key].labels[self._training_rows(key, number)]
-                test = self._parts[key.repeat][number][1]
-                constant = constant_probability(labels, len(self._work.classes), len(test))
-                task.set_result((constant, outcome.history, str(outcome), seconds))
             else:
-                task.set_exception(outcome)
+                ready.append((key, number, task, prepared))
+        for positions in stacks([prepared for *_, prepared in ready]):
+            stack = [ready[position] for position in positions]
+            started = time.monotonic()
+            outcomes = fit_stacked([prepared for *_, prepared in stack])
+            # One alone, as the confirmation trains them, takes about as long.
+            seconds = time.monotonic() - started
+            for (key, number, task, _), outcome in zip(stack, outcomes, strict=True):
+                if not isinstance(outcome, TrainingFailed):
+                    task.set_result((*outcome, "", seconds))
+                elif stand_in:
+                    labels = rows[key].labels[self._training_rows(key, number)]
+                    test = self._parts[key.repeat][number][1]
+                    constant = constant_probability(labels, len(self._work.classes), len(test))
+                    task.set_result((constant, outcome.history, str(outcome), seconds))
+                else:
+                    task.set_exception(outcome)
         return tasks
 
     def _collected(self, repeat: int, folds: Sequence["Future[_Answers | None]"]) -> RepeatRun:
