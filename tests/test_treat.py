@@ -553,6 +553,17 @@ def test_fixes_for_many_rows_are_tried_on_some_and_confirmed_on_all() -> None:
     assert done.final.predictions.row_ids.max() > 600
 
 
+def test_a_fix_that_cannot_be_trained_on_half_of_the_sample_is_no_end_of_the_treatment() -> None:
+    edits = {"features.scale": "standard", "resample.method": "smote", "resample.neighbors": 120}
+    both = Fix("standardise, and SMOTE with many neighbours", edits)
+    done = treat(evidence_on(dataset(learnable(3000)), QUICK), offering(both), repeats=2, max_rows=600)
+    (trial,) = [trial for trial in done.trials if not trial.placebo]
+    assert trial.gain is not None and trial.gain > 0.002
+    assert trial.status == "no-difference"
+    assert "cannot be trained on half of the sample" in trial.why
+    assert done.status == "nothing-to-do"
+
+
 @pytest.mark.parametrize(("doublings", "kept"), [(0.1, True), (30.0, False)])
 def test_a_gain_that_fades_with_more_rows_is_kept_only_if_something_is_left_of_it(doublings: float, kept: bool) -> None:
     recipe = QUICK.edited({"train.epochs": 200, "model.hidden": (32,)})
