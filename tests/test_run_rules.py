@@ -1,7 +1,9 @@
 """What the rules about recipes, runs and predictions promise beyond their examples."""
 
 import math
+import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +35,10 @@ from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
 from bindoctor_rules import _calibration, _scale
+from bindoctor_rules._answers import answered
 from bindoctor_rules._capacity import weights_of
 from bindoctor_rules._curves import jitter, logged, trend
-from bindoctor_rules._regularization import decoupled_decay, shrunk_by
+from bindoctor_rules._regularization import decoupled_decay, penalties, shrunk_by
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
 
 RULES = discover().select(["BD2", "BD3", "BD4", "BD6"], option="test")
@@ -532,6 +535,40 @@ def test_three_classes_are_offered_no_threshold() -> None:
     found = ask("BD602", Evidence(recipe=NAIVE, predictions=predictions))
     assert found
     assert all("decide.threshold" not in edits for edits in fixes_of(found))
+
+
+def test_one_long_cell_takes_no_room_in_every_row() -> None:
+    texts = ["long " * 20_000, *["a", "b"] * 1000]
+    table = Table({"x": list(range(2001)), "note": texts, "y": [i * 37 % 101 % 2 for i in range(2001)]})
+    truth = np.array(table.cells["y"])
+    evidence = predicted(truth, np.where(truth == 1, 0.6, 0.4), profile=profile_of(table))
+    evidence = replace(evidence, predictions=replace(predictions_of(evidence), classes=("0", "1")))
+    tracemalloc.start()
+    try:
+        for code in ("BD606", "BD607"):
+            ask(code, evidence)
+        assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("width", [2, 3, 20])
+def test_a_smaller_network_is_never_a_larger_one(width: int) -> None:
+    columns = {f"c{k}": [(i * (k + 3) * 37) % 101 / 7 for i in range(60)] for k in range(900)}
+    recipe = Recipe().edited({"model.hidden": [width, width], "train.patience": 5})
+    profile = profile_of(Table({**columns, "y": [i % 2 for i in range(60)]}), recipe)
+    offered = [fix for finding in ask("BD311", Evidence(profile=profile, recipe=recipe)) for fix in finding.fixes]
+    for fix in (*offered, *penalties(recipe)):
+        hidden = fix.edits.get("model.hidden", [width])
+        assert sum(hidden) < 2 * width
+        assert max(hidden) <= width
+
+
+def test_a_simple_model_that_answered_few_of_the_rows_beats_nothing() -> None:
+    seen = answered([(0.45, 200, 60), (0.55, 200, 140)])
+    few = answered([(0.1, 5, 0), (0.9, 5, 5)])
+    trees = SimpleModel("gradient-boosting", {"model.kind": "gradient-boosting"}, few)
+    assert not ask("BD605", Evidence(recipe=NAIVE, predictions=seen, simple_models=(trees,)))
 
 
 # --- one cause, one loud finding -------------------------------------------------------------------------------------
