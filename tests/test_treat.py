@@ -1,5 +1,6 @@
 """A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
 
+import io
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
 from bindoctor.attempt import Attempt
@@ -21,10 +23,12 @@ from bindoctor.history import TrainingFailed
 from bindoctor.laboratory import Laboratory
 from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
+from bindoctor.render.text import print_treatment
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
 from bindoctor.train import fit_prepared, fit_stacked
 from bindoctor.treat import treat
+from bindoctor.treatment import Correction, Treatment
 from bindoctor.trial_rows import TrialRows
 
 Cells = dict[str, np.ndarray]
@@ -352,6 +356,30 @@ def test_what_the_locked_rows_deny_is_not_applied(monkeypatch: pytest.MonkeyPatc
     assert done.status == "not-confirmed"
     assert done.recipe == QUICK
     assert "log-loss got no better on the locked rows (-0.1000)" in done.why
+    assert "Expected gain" not in printed(done)
+
+
+def printed(done: Treatment) -> str:
+    console = Console(file=io.StringIO(), width=400)
+    print_treatment(done, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_gain_is_expected_only_of_what_was_verified() -> None:
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=2)
+    assert "Expected gain in log-loss on new rows" in printed(done)
+    assert "Expected gain" not in printed(replace(done, status="cannot-verify"))
+
+
+@pytest.mark.parametrize("lacking", ["as_found", "honest", "class_shares"])
+def test_a_score_that_no_fold_defines_before_or_after_the_corrections_is_said_to_be_undefined(lacking: str) -> None:
+    corrections = (Correction("BD204", "split by time", {"split.time": "day", "data.drop+": ("leak",)}),)
+    done = treat(evidence_on(dataset(learnable(200)), QUICK), offering(), repeats=1, score="average-precision")
+    done = replace(done, corrections=corrections)
+    assert "average-precision 0." in printed(done)
+    rest = {name: value for name, value in getattr(done, lacking).items() if name != "average-precision"}
+    assert "average-precision is undefined" in printed(replace(done, **{lacking: rest}))
 
 
 def test_a_confirmed_claim_says_nothing_of_another_score() -> None:
