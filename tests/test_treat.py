@@ -581,6 +581,26 @@ def test_fixes_for_many_rows_are_tried_on_some_and_confirmed_on_all() -> None:
     assert done.final.predictions.row_ids.max() > 600
 
 
+def test_the_positive_class_stays_the_same_on_every_part_of_the_rows() -> None:
+    random = np.random.default_rng(2)
+    # Of all rows fewer are good, of the earlier ones fewer are bad.
+    good = np.concatenate([random.permutation(np.arange(2400) < 1310), random.permutation(np.arange(600) < 130)])
+    cells = {
+        "x": random.normal(size=3000) + 3 * good,
+        "noise": random.normal(size=3000),
+        "day": np.arange(3000),
+        "y": np.where(good, "good", "bad"),
+    }
+    recipe = QUICK.edited({"features.scale": "standard", "split.time": "day", "data.drop": ["day"]})
+    drop = Fix("leave out 'noise'", {"data.drop+": ("noise",)})
+    done = treat(evidence_on(dataset(cells), recipe), offering(drop), repeats=2, max_rows=600)
+    (trial,) = [trial for trial in done.trials if not trial.placebo]
+    assert trial.gain is not None and abs(trial.gain) < 0.1, trial.why
+    for evidence in (done.baseline, done.final):
+        assert evidence.profile is not None and evidence.predictions is not None
+        assert evidence.profile.classes == evidence.predictions.classes == ("bad", "good")
+
+
 def test_a_fix_that_cannot_be_trained_on_half_of_the_sample_is_no_end_of_the_treatment() -> None:
     edits = {"features.scale": "standard", "resample.method": "smote", "resample.neighbors": 120}
     both = Fix("standardise, and SMOTE with many neighbours", edits)
