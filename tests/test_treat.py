@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
+from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where, scores
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.bundle import fit_for_all_rows
@@ -220,6 +220,21 @@ def test_rows_that_go_together_make_the_confirmation_less_sure(kind: str) -> Non
     together, over = _bootstrap("log-loss", replace(before, **kept), after, constant, 0)
     assert together.std() > 2.5 * alone.std()
     assert len(together) == len(over) == 1000
+
+
+@pytest.mark.parametrize("score", ["log-loss", "roc-auc"])
+def test_the_gains_of_resamples_are_those_of_the_rows_drawn(score: str) -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, 90)
+    setups = []
+    for signal in (0.1, 0.2, 0.0):
+        p = np.clip(0.5 + signal * (2 * truth - 1) + 0.2 * random.normal(size=90), 0, 1)
+        setups.append(Predictions(("0", "1"), truth, np.column_stack([1 - p, p]), np.arange(90), truth * 0))
+    gains, over_constant = _bootstrap(score, *setups, 3)
+    for i, index in enumerate(islice(_resamples(setups[0], 3), 20)):
+        found, fixed, constant = (scores.measure(score, one.take(index)) for one in setups)
+        assert gains[i] == pytest.approx(scores.gain(score, found, fixed))
+        assert over_constant[i] == pytest.approx(scores.gain(score, constant, fixed))
 
 
 def test_a_resample_holds_whole_groups_or_runs_of_time() -> None:
