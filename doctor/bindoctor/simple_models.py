@@ -21,7 +21,7 @@ from bindoctor.prepare import Prepared, prepare, transformed
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_of
-from bindoctor.scores import MIN_PROBABILITY
+from bindoctor.scores import log_losses
 from bindoctor.splits import Fold, derived_seed, user_split
 from bindoctor.train import TrainingFailed, fit_prepared
 
@@ -200,10 +200,6 @@ def _boosted(recipe: Recipe, prepared: Prepared, test: Rows, seed: int) -> tuple
     )
     matrix = transformed(recipe, prepared.learned, prepared.preprocessor, prepared.columns, shuffled)
     changed = boosting_probability(estimator, matrix, classes)
-    before = _loss(answers[drawn], rows.labels)
-    after = _loss(changed, np.tile(rows.labels, width)).reshape(width, count)
+    before = log_losses(rows.labels, answers[drawn])
+    after = log_losses(np.tile(rows.labels, width), changed).reshape(width, count)
     return answers, (after - before).T
-
-
-def _loss(probability: Floats, labels: npt.NDArray[np.int64]) -> Floats:
-    return np.asarray(-np.log(np.clip(probability[np.arange(len(labels)), labels], MIN_PROBABILITY, 1.0)))

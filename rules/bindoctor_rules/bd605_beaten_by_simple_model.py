@@ -31,8 +31,7 @@ class _Better(NamedTuple):
 
 
 def _losses(predictions: Predictions) -> dict[int, float]:
-    answers = predictions.probability[np.arange(len(predictions.truth)), predictions.truth]
-    losses = -np.log(np.clip(answers, scores.MIN_PROBABILITY, 1.0))
+    losses = scores.log_losses(predictions.truth, predictions.probability)
     return dict(zip(predictions.row_ids.tolist(), losses.tolist(), strict=True))
 
 
