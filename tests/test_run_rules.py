@@ -1,6 +1,7 @@
 """What the rules about recipes, runs and predictions promise beyond their examples."""
 
 import math
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -38,9 +39,10 @@ from bindoctor.registry import discover
 from bindoctor.rows import rows_of
 from bindoctor.testing import evidence_of
 from bindoctor_rules import _calibration, _one_class, _scale, _valid_rows
+from bindoctor_rules._answers import answered
 from bindoctor_rules._capacity import weights_of
 from bindoctor_rules._curves import jitter, logged, trend
-from bindoctor_rules._regularization import decoupled_decay, shrunk_by
+from bindoctor_rules._regularization import decoupled_decay, penalties, shrunk_by
 from bindoctor_rules._remedies import HIGHER_RATE, LONGER, LOWER_RATE, STOP
 from bindoctor_rules.bd205_validation_too_small import _spread_of_auc
 
@@ -113,7 +115,7 @@ def test_no_history_breaks_a_rule(found: list[Epoch], first: float | None, profi
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(1, 60),
-    st.integers(2, 4),
+    st.integers(1, 4),
     st.integers(0, 2**32 - 1),
     st.sampled_from(["any", "certain", "equal", "one-class"]),
 )
@@ -129,7 +131,7 @@ def test_no_predictions_break_a_rule(rows: int, classes: int, seed: int, shape: 
         truth = np.zeros(rows, dtype=np.int64)
     names = tuple("abcd"[:classes])
     predictions = Predictions(names, truth, probability, np.arange(rows), np.zeros(rows, dtype=np.int64))
-    profile = profile_of(counts(**dict.fromkeys(names, 20)))
+    profile = profile_of(counts(**dict.fromkeys(names if classes > 1 else ("a", "b"), 20)))
     outcomes = examine(RULES, Evidence(profile=profile, recipe=NAIVE, predictions=predictions))
     assert [(outcome.rule.code, outcome.why) for outcome in outcomes if outcome.status == "error"] == []
 
@@ -538,6 +540,40 @@ def test_three_classes_are_offered_no_threshold() -> None:
     found = ask("BD602", Evidence(recipe=NAIVE, predictions=predictions))
     assert found
     assert all("decide.threshold" not in edits for edits in fixes_of(found))
+
+
+def test_one_long_cell_takes_no_room_in_every_row() -> None:
+    texts = ["long " * 20_000, *["a", "b"] * 1000]
+    table = Table({"x": list(range(2001)), "note": texts, "y": [i * 37 % 101 % 2 for i in range(2001)]})
+    truth = np.array(table.cells["y"])
+    evidence = predicted(truth, np.where(truth == 1, 0.6, 0.4), profile=profile_of(table))
+    evidence = replace(evidence, predictions=replace(predictions_of(evidence), classes=("0", "1")))
+    tracemalloc.start()
+    try:
+        for code in ("BD606", "BD607"):
+            ask(code, evidence)
+        assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("width", [2, 3, 20])
+def test_a_smaller_network_is_never_a_larger_one(width: int) -> None:
+    columns = {f"c{k}": [(i * (k + 3) * 37) % 101 / 7 for i in range(60)] for k in range(900)}
+    recipe = Recipe().edited({"model.hidden": [width, width], "train.patience": 5})
+    profile = profile_of(Table({**columns, "y": [i % 2 for i in range(60)]}), recipe)
+    offered = [fix for finding in ask("BD311", Evidence(profile=profile, recipe=recipe)) for fix in finding.fixes]
+    for fix in (*offered, *penalties(recipe)):
+        hidden = fix.edits.get("model.hidden", [width])
+        assert sum(hidden) < 2 * width
+        assert max(hidden) <= width
+
+
+def test_a_simple_model_that_answered_few_of_the_rows_beats_nothing() -> None:
+    seen = answered([(0.45, 200, 60), (0.55, 200, 140)])
+    few = answered([(0.1, 5, 0), (0.9, 5, 5)])
+    trees = SimpleModel("gradient-boosting", {"model.kind": "gradient-boosting"}, few)
+    assert not ask("BD605", Evidence(recipe=NAIVE, predictions=seen, simple_models=(trees,)))
 
 
 # --- one cause, one loud finding -------------------------------------------------------------------------------------

@@ -97,3 +97,26 @@ def test_rows_are_left_out_only_where_their_inputs_do_not_fit(monkeypatch: pytes
     hashed = Recipe().edited({"features.encode": "hash"})
     assert len(rows_that_fit([Recipe()], rows, seed=0)) == 1000
     assert len(rows_that_fit([hashed, Recipe()], rows, seed=0)) == 1000
+
+
+def test_nearly_all_rows_are_drawn_as_few_of_them_are() -> None:
+    assert len(trial_rows(rows_with((0.5, 0.5), 1001), most=1000, seed=0)) == 1000
+
+
+def test_a_class_of_one_row_may_be_left_out_of_a_sample() -> None:
+    labels = np.zeros(6000, dtype=np.int64)
+    labels[7] = 1
+    assert len(trial_rows(replace(rows_with((0.5, 0.5), 6000), labels=labels), most=1000, seed=0)) == 5000
+
+
+def test_few_large_groups_are_thinned_and_not_left_out() -> None:
+    groups = np.arange(4000) // 400
+    rows = replace(rows_with((0.5, 0.5)), groups=groups)
+    taken = trial_rows(rows, most=500, seed=0)
+    assert len(np.unique(groups[taken])) == 10
+    assert len(taken) == 500
+    uneven = replace(rows, groups=np.maximum(np.arange(4000) - 3900, 0))
+    for seed in range(5):
+        taken = trial_rows(uneven, most=500, seed=seed)
+        assert len(np.unique(uneven.groups[taken])) == 100
+        assert 500 <= len(taken) <= 600

@@ -12,6 +12,7 @@ from bindoctor.final import train_evidence
 from bindoctor.readers import table_source
 from bindoctor.scan import scan
 from bindoctor.simple_models import MAX_ROWS, SimpleModels, train_simple_models
+from bindoctor.splits import time_folds
 
 GENERATOR = np.random.default_rng(0)
 X, Z = GENERATOR.normal(size=(2, 600))
@@ -102,6 +103,28 @@ def test_of_many_rows_a_sample_is_answered() -> None:
 
 
 def test_nothing_later_in_time_is_trained_on() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=600)
+    turned = np.arange(600) >= 300
+    labels = ((x > 0) ^ turned).astype(int)
+    table = Table({"x": x.tolist(), "when": list(range(600)), "y": [("no", "yes")[label] for label in labels]})
+    windows = time_folds(np.arange(600.0), 5)
+    rows = np.concatenate([test for _, test in windows])
+    fold = np.repeat(np.arange(5), [len(test) for _, test in windows])
+    recipe = QUICK.edited({"split.time": "when", "data.drop": ["when"], "decide.calibrate": "platt"})
+    found = train_simple_models(dataset(table), recipe, answers(labels[rows], rows, fold))
+    assert found is not None
+    for model in found:
+        assert sorted(model.predictions.row_ids) == sorted(rows)
+        first, last = (
+            model.predictions.take(np.flatnonzero((model.predictions.row_ids < 300) == early))
+            for early in (True, False)
+        )
+        # The earliest rows, which are in no window, are trained on; and what is learnt from them holds until row 300.
+        assert scores.measure("roc-auc", first) > 0.95 > scores.measure("roc-auc", last)
+
+
+def test_the_latest_rows_of_a_holdout_are_answered_by_the_earlier_ones() -> None:
     table = Table({**TABLE.cells, "when": list(range(600))})
     recipe = QUICK.edited({"split.time": "when"})
     run = run_of(table, recipe)
@@ -109,6 +132,36 @@ def test_nothing_later_in_time_is_trained_on() -> None:
     found = train_simple_models(dataset(table), recipe, run.predictions)
     assert found is not None
     assert set(found[0].predictions.row_ids.tolist()) == set(run.predictions.row_ids.tolist())
+
+
+def test_of_many_rows_those_that_were_answered_are_not_drawn_away() -> None:
+    many = 4 * MAX_ROWS
+    labels = np.arange(many) % 2
+    table = Table({"x": [i * 37 % 1009 for i in range(many)], "y": [("no", "yes")[label] for label in labels]})
+    recipe = QUICK.edited({"train.epochs": 1})
+    held = np.arange(0, many, many // 60)
+    found = train_simple_models(dataset(table), recipe, answers(labels[held], held, np.zeros(len(held), dtype=int)))
+    assert found is not None
+    assert [sorted(model.predictions.row_ids) for model in found] == [held.tolist()] * 2
+
+
+def test_a_fold_that_no_drawn_row_is_in_is_passed_over() -> None:
+    many = 2 * MAX_ROWS
+    labels = np.arange(many) % 2
+    table = Table({"x": [i * 37 % 1009 for i in range(many)], "y": [("no", "yes")[label] for label in labels]})
+    # Folds of one row, as a group that is alone in its fold may be: about half of them are not drawn.
+    fold = np.where(np.arange(many) < 8, 2 + np.arange(many), np.arange(many) % 2)
+    found = train_simple_models(
+        dataset(table), QUICK.edited({"train.epochs": 1}), answers(labels, np.arange(many), fold)
+    )
+    assert found is not None
+    assert [len(model.predictions.truth) for model in found] == [MAX_ROWS] * 2
+
+
+def test_rows_too_few_for_folds_leave_both_models_out() -> None:
+    table = Table({"x": list(range(12)), "y": ["no"] * 9 + ["yes"] * 3})
+    seen = answers(np.repeat([0, 1], [9, 3]), np.arange(12), np.zeros(12, dtype=np.int64))
+    assert train_simple_models(dataset(table), QUICK.edited({"split.stratify": True}), seen) == ()
 
 
 def test_what_was_trained_once_is_remembered(evidence: Evidence) -> None:

@@ -275,6 +275,13 @@ def test_a_class_with_fewer_rows_than_folds_is_named() -> None:
         user_split(rows_with([0] * 50 + [1] * 3), Split(kind="folds", stratify=True), seed=0)
 
 
+def test_fewer_folds_are_asked_for_only_where_the_recipe_decides_how_many_there_are() -> None:
+    grouped = rows_with([0, 1] * 20, groups=[0, 1, 2, 3] * 10)
+    for rows in (rows_with([0] * 50 + [1] * 3), grouped, rows_with([0, 1] * 20, order=[0] * 20 + [1] * 20)):
+        with pytest.raises(TooFewRows, match=r"collect rows.*, or set recipe\.split\.folds lower where that asks for"):
+            repeated_folds(rows, Split(), repeats=1, folds=5, seed=0)
+
+
 def test_a_class_with_one_row_cannot_be_on_both_sides() -> None:
     with pytest.raises(InputError, match="class 'yes' has 1 row, too few to keep 20% of every class back"):
         locked_part(rows_with([0] * 50 + [1]), Split(), seed=0)

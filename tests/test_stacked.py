@@ -111,3 +111,9 @@ def test_dropout_regularises_the_member_that_has_it() -> None:
 def test_networks_of_other_shapes_go_into_other_stacks() -> None:
     edits: list[dict[str, object]] = [{}, {"model.hidden": [8]}, {"optimizer.kind": "sgd"}, {"model.dropout": 0.2}]
     assert stacks(members_of([Recipe().edited(each) for each in edits], make_rows(300))) == [[0, 3], [1], [2]]
+
+
+def test_weights_count_for_how_many_trainings_a_stack_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = members_of([Recipe().edited({"model.hidden": [400, 400]})] * 4, make_rows(60))
+    monkeypatch.setattr("bindoctor.stacked.MAX_STACKED_NUMBERS", 3_000_000)
+    assert [len(stack) for stack in stacks(members)] == [2, 2]

@@ -1,6 +1,8 @@
 """A treatment keeps what really helps, and claims only what rows that no trial saw confirm."""
 
+import io
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -8,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where
+from bindoctor import Aim, Dataset, Evidence, Finding, Fix, InputError, Recipe, Rows, Table, Where, scores
 from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.bundle import fit_for_all_rows
@@ -20,9 +23,12 @@ from bindoctor.history import TrainingFailed
 from bindoctor.laboratory import Laboratory
 from bindoctor.predictions import Predictions
 from bindoctor.readers import open_dataset, table_source
+from bindoctor.render.text import print_treatment
 from bindoctor.rows import rows_of
 from bindoctor.splits import locked_part
+from bindoctor.train import fit_prepared, fit_stacked
 from bindoctor.treat import treat
+from bindoctor.treatment import Correction, Treatment
 from bindoctor.trial_rows import TrialRows
 
 Cells = dict[str, np.ndarray]
@@ -216,6 +222,21 @@ def test_rows_that_go_together_make_the_confirmation_less_sure(kind: str) -> Non
     assert len(together) == len(over) == 1000
 
 
+@pytest.mark.parametrize("score", ["log-loss", "roc-auc"])
+def test_the_gains_of_resamples_are_those_of_the_rows_drawn(score: str) -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, 90)
+    setups = []
+    for signal in (0.1, 0.2, 0.0):
+        p = np.clip(0.5 + signal * (2 * truth - 1) + 0.2 * random.normal(size=90), 0, 1)
+        setups.append(Predictions(("0", "1"), truth, np.column_stack([1 - p, p]), np.arange(90), truth * 0))
+    gains, over_constant = _bootstrap(score, *setups, 3)
+    for i, index in enumerate(islice(_resamples(setups[0], 3), 20)):
+        found, fixed, constant = (scores.measure(score, one.take(index)) for one in setups)
+        assert gains[i] == pytest.approx(scores.gain(score, found, fixed))
+        assert over_constant[i] == pytest.approx(scores.gain(score, constant, fixed))
+
+
 def test_a_resample_holds_whole_groups_or_runs_of_time() -> None:
     rows = Predictions(("0", "1"), np.arange(60) % 2, np.full((60, 2), 0.5), np.arange(60), np.zeros(60, dtype=int))
     groups = np.random.default_rng(0).permutation(60) // 5
@@ -350,6 +371,30 @@ def test_what_the_locked_rows_deny_is_not_applied(monkeypatch: pytest.MonkeyPatc
     assert done.status == "not-confirmed"
     assert done.recipe == QUICK
     assert "log-loss got no better on the locked rows (-0.1000)" in done.why
+    assert "Expected gain" not in printed(done)
+
+
+def printed(done: Treatment) -> str:
+    console = Console(file=io.StringIO(), width=400)
+    print_treatment(done, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_gain_is_expected_only_of_what_was_verified() -> None:
+    done = treat(evidence_on(dataset(learnable()), QUICK), offering(STANDARDISE), repeats=2)
+    assert "Expected gain in log-loss on new rows" in printed(done)
+    assert "Expected gain" not in printed(replace(done, status="cannot-verify"))
+
+
+@pytest.mark.parametrize("lacking", ["as_found", "honest", "class_shares"])
+def test_a_score_that_no_fold_defines_before_or_after_the_corrections_is_said_to_be_undefined(lacking: str) -> None:
+    corrections = (Correction("BD204", "split by time", {"split.time": "day", "data.drop+": ("leak",)}),)
+    done = treat(evidence_on(dataset(learnable(200)), QUICK), offering(), repeats=1, score="average-precision")
+    done = replace(done, corrections=corrections)
+    assert "average-precision 0." in printed(done)
+    rest = {name: value for name, value in getattr(done, lacking).items() if name != "average-precision"}
+    assert "average-precision is undefined" in printed(replace(done, **{lacking: rest}))
 
 
 def test_a_confirmed_claim_says_nothing_of_another_score() -> None:
@@ -374,6 +419,24 @@ def test_a_repeat_comes_out_the_same_in_one_thread_and_in_several() -> None:
     assert np.array_equal(alone, together)
 
 
+def test_an_interruption_waits_for_no_training_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def train(recipe: Recipe, *given: Any, **named: Any) -> Any:
+        begun.append(recipe)
+        return fit_prepared(recipe, *given, **named)
+
+    monkeypatch.setattr("bindoctor.laboratory.fit_prepared", train)
+    data = dataset(learnable(300))
+    laboratory = Laboratory(data, rows_of(data, QUICK), QUICK, seed=0, repeats=1, jobs=1, fitted=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        laboratory.extend_each([Attempt(QUICK.edited({"train.epochs": n})) for n in range(20, 40)], stand_in=False)
+    assert len(begun) <= 10
+
+
 def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     wild = {"optimizer.learning-rate": 1e30, "optimizer.kind": "sgd"}
     recipes = [
@@ -381,6 +444,7 @@ def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.Mo
         QUICK.edited({"features.scale": "standard", "optimizer.l1": 0.001}),
         QUICK.edited({"features.scale": "standard", **wild}),
         QUICK.edited({"features.scale": "standard", "resample.method": "smotenc"}),
+        QUICK.edited({"features.scale": "standard", "model.batch-norm": True, "train.batch-size": 1}),
         QUICK.edited({"model.kind": "gradient-boosting"}),
     ]
 
@@ -397,8 +461,21 @@ def test_trainings_in_stacks_answer_as_they_do_one_by_one(monkeypatch: pytest.Mo
                 answers = [each.runs[0].predictions.probability for each in (mine, theirs)]
                 assert answers[0] == pytest.approx(answers[1], abs=1e-4)
                 assert len(mine.runs[0].failures) == len(theirs.runs[0].failures)
-    assert isinstance(alone[0][2], TrainingFailed) and isinstance(alone[0][3], InputError)
+    assert isinstance(alone[0][2], TrainingFailed)
+    assert isinstance(alone[0][3], InputError) and isinstance(alone[0][4], InputError)
     assert isinstance(alone[1][2], Attempt) and alone[1][2].runs[0].failures
+
+
+def test_a_training_in_a_stack_is_expected_to_take_as_long_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(members: Any) -> Any:
+        time.sleep(0.3)
+        return fit_stacked(members)
+
+    monkeypatch.setattr("bindoctor.laboratory.trains_stacked", lambda recipe: True)
+    monkeypatch.setattr("bindoctor.laboratory.fit_stacked", slowly)
+    laboratory, _ = laboratory_of(learnable(120))
+    laboratory.extend(Attempt(QUICK), stand_in=True)
+    assert laboratory.seconds_per_training >= 0.3
 
 
 def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> None:
@@ -413,6 +490,35 @@ def test_rows_that_a_fix_leaves_out_are_not_trained_on_and_still_scored() -> Non
     attempt = laboratory.extend(Attempt(recipe), stand_in=True)
     assert sorted(attempt.runs[0].predictions.row_ids) == list(range(120))
     assert reader.trained_on(QUICK, rows, np.arange(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_a_fix_reads_the_rows_that_the_setup_leaves_in_whatever_stands_in_the_others() -> None:
+    cells = learnable(120)
+    cells["y"] = cells["y"].astype(object)
+    cells["y"][5] = "unknown"
+    base = QUICK.edited({"data.drop-rows": [5]})
+    rows = rows_of(dataset(cells), base)
+    laboratory = Laboratory(dataset(cells), rows, base, seed=0, repeats=1, folds=3)
+    attempt = laboratory.extend(Attempt(base.edited({"data.drop": ["noise"]})), stand_in=True)
+    assert attempt.runs[0].predictions.classes == ("0", "1") == rows.classes
+    assert sorted(attempt.runs[0].predictions.row_ids) == [row for row in range(120) if row != 5]
+
+
+def test_a_fix_that_changes_the_classes_cannot_be_compared() -> None:
+    cells = learnable(120)
+    laboratory, _ = laboratory_of(cells)
+    with pytest.raises(InputError, match="changes the classes"):
+        laboratory.extend(Attempt(QUICK.edited({"data.target-levels": {"0": "zero"}})), stand_in=True)
+
+
+def test_a_number_of_the_row_hides_no_contradiction() -> None:
+    place = np.arange(60)
+    cells = {"row": place, "x": place % 5, "y": ((place % 5 == 0) & (place < 45)).astype(int)}
+    reader, rows = TrialRows(dataset(cells), QUICK), rows_of(dataset(cells), QUICK)
+    recipe = QUICK.edited({"data.conflicts": "majority"})
+    applied = rows_of(dataset(cells), recipe)
+    assert reader.trained_on(recipe, rows, place).tolist() == applied.row_ids.tolist()
+    assert len(applied) == 57
 
 
 def test_rows_contradict_each_other_within_the_training_rows_alone() -> None:
@@ -490,6 +596,37 @@ def test_fixes_for_many_rows_are_tried_on_some_and_confirmed_on_all() -> None:
     assert done.final.predictions.row_ids.max() > 600
 
 
+def test_the_positive_class_stays_the_same_on_every_part_of_the_rows() -> None:
+    random = np.random.default_rng(2)
+    # Of all rows fewer are good, of the earlier ones fewer are bad.
+    good = np.concatenate([random.permutation(np.arange(2400) < 1310), random.permutation(np.arange(600) < 130)])
+    cells = {
+        "x": random.normal(size=3000) + 3 * good,
+        "noise": random.normal(size=3000),
+        "day": np.arange(3000),
+        "y": np.where(good, "good", "bad"),
+    }
+    recipe = QUICK.edited({"features.scale": "standard", "split.time": "day", "data.drop": ["day"]})
+    drop = Fix("leave out 'noise'", {"data.drop+": ("noise",)})
+    done = treat(evidence_on(dataset(cells), recipe), offering(drop), repeats=2, max_rows=600)
+    (trial,) = [trial for trial in done.trials if not trial.placebo]
+    assert trial.gain is not None and abs(trial.gain) < 0.1, trial.why
+    for evidence in (done.baseline, done.final):
+        assert evidence.profile is not None and evidence.predictions is not None
+        assert evidence.profile.classes == evidence.predictions.classes == ("bad", "good")
+
+
+def test_a_fix_that_cannot_be_trained_on_half_of_the_sample_is_no_end_of_the_treatment() -> None:
+    edits = {"features.scale": "standard", "resample.method": "smote", "resample.neighbors": 120}
+    both = Fix("standardise, and SMOTE with many neighbours", edits)
+    done = treat(evidence_on(dataset(learnable(3000)), QUICK), offering(both), repeats=2, max_rows=600)
+    (trial,) = [trial for trial in done.trials if not trial.placebo]
+    assert trial.gain is not None and trial.gain > 0.002
+    assert trial.status == "no-difference"
+    assert "cannot be trained on half of the sample" in trial.why
+    assert done.status == "nothing-to-do"
+
+
 @pytest.mark.parametrize(("doublings", "kept"), [(0.1, True), (30.0, False)])
 def test_a_gain_that_fades_with_more_rows_is_kept_only_if_something_is_left_of_it(doublings: float, kept: bool) -> None:
     recipe = QUICK.edited({"train.epochs": 200, "model.hidden": (32,)})
@@ -557,6 +694,15 @@ def test_regularisation_that_all_rows_do_not_need_is_taken_out_again() -> None:
     assert "optimizer.weight-decay" in said
     untouched = QUICK.edited({"features.scale": "standard"})
     assert fit_for_all_rows(QUICK, untouched, rows, "log-loss", seed=0) == (untouched, [])
+
+
+def test_regularisation_is_weighed_by_costs_where_they_are_what_counts() -> None:
+    costs = QUICK.edited({"features.scale": "standard", "decide.cost": {"fp": 1, "fn": 20}})
+    rows = rows_of(dataset(learnable(1500, signal=3.0)), costs)
+    strong = costs.edited({"optimizer.weight-decay": 3.0})
+    recipe, (said,) = fit_for_all_rows(costs, strong, rows, "cost", seed=0)
+    assert recipe == costs
+    assert "cost is" in said
 
 
 def test_what_is_expected_of_fixes_found_on_a_sample_is_what_they_gain_on_the_locked_rows() -> None:

@@ -18,7 +18,7 @@ from bindoctor.laboratory import FOLDS, Laboratory
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import rows_that_fit
-from bindoctor.scores import DECISION_SCORES
+from bindoctor.scores import PROBABILITY_SCORES
 from bindoctor.splits import repeated_folds
 from bindoctor.treatment import Gain, Treatment, Trial
 from bindoctor.trial_rows import TrialRows
@@ -104,7 +104,7 @@ def fit_for_all_rows(
     train, test = repeated_folds(work, corrected.split, repeats=1, folds=FOLDS, seed=seed)[0][-1]
     found: dict[str, float] = {}
     for name, recipe in (("bundle", bundle), ("freer", freer)):
-        raw = recipe if score in DECISION_SCORES else msgspec.structs.replace(recipe, decide=Decide())
+        raw = msgspec.structs.replace(recipe, decide=Decide()) if score in PROBABILITY_SCORES else recipe
         try:
             model = train_final(raw, work.take(train), seed=seed, plain=False)
         except TrainingFailed:

@@ -117,11 +117,17 @@ def _bootstrap(
     score: str, before: Predictions, after: Predictions, constant: Predictions, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the two gains of each resample, without those in which the score is undefined."""
+    setups = (before, after, constant)
+    # Of a mean over rows it is enough to know how often each was drawn, which takes a tenth of the time of many rows.
+    as_mean = score == "log-loss"
+    losses = np.stack([scores.log_losses(one.truth, one.probability) for one in setups])
     gains, over_constant = np.empty(RESAMPLES), np.empty(RESAMPLES)
     for i, index in enumerate(_resamples(before, seed)):
-        fixed = scores.measure(score, after.take(index))
-        gains[i] = scores.gain(score, scores.measure(score, before.take(index)), fixed)
-        over_constant[i] = scores.gain(score, scores.measure(score, constant.take(index)), fixed)
+        if as_mean:
+            found, fixed, shares = (losses @ np.bincount(index, minlength=len(before.truth)) / len(index)).tolist()
+        else:
+            found, fixed, shares = (scores.measure(score, one.take(index)) for one in setups)
+        gains[i], over_constant[i] = scores.gain(score, found, fixed), scores.gain(score, shares, fixed)
     return gains[np.isfinite(gains)], over_constant[np.isfinite(over_constant)]
 
 

@@ -7,6 +7,7 @@ from bindoctor.attempt import Attempt
 from bindoctor.budget import Budget, Ending, OutOfTime
 from bindoctor.compare import compare_parts
 from bindoctor.decide import cross_decided
+from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.findings import Finding
 from bindoctor.laboratory import Laboratory
@@ -236,9 +237,14 @@ class Course:
         """
         if not self._doublings:
             return trial
-        before, after = (
-            self._laboratory.complete(Attempt(setup.recipe, half=True), stand_in=True) for setup in (current, attempt)
-        )
+        try:
+            before, after = (
+                self._laboratory.complete(Attempt(setup.recipe, half=True), stand_in=True)
+                for setup in (current, attempt)
+            )
+        except InputError as error:
+            why = f"cannot be trained on half of the sample, so that nothing is known about all rows: {error}"
+            return replace(trial, status="no-difference", why=why)
         small, large = after.gains(before, score), attempt.gains(current, score)
         fading = len(small) == len(large) and corrected_t(small - large, self._laboratory.overlap) > MIN_FADING_T
         mean_small, mean_large = float(small.mean()), float(large.mean())

@@ -21,11 +21,13 @@ from bindoctor.budget import Budget
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
 from bindoctor.history import History, TrainingFailed
+from bindoctor.loop import check_training
 from bindoctor.predictions import Predictions
 from bindoctor.recipe import Decide, Recipe
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
 from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds
+from bindoctor.stacked import stacks
 from bindoctor.train import (
     Member,
     Prepared,
@@ -188,7 +190,8 @@ class Laboratory:
     ) -> Iterator[tuple["RunKey", RepeatRun | TrainingFailed | InputError]]:
         """Train what is missing on all folds, in threads, and yield it as it is done, in order.
 
-        What is yielded depends on nothing but the keys: of several folds that fail, the first one's reason counts.
+        What is yielded depends on nothing but the keys: of several folds that fail, the first one's reason counts. Only
+        dropout in a stack also depends on what else is in it.
         """
         rows: dict[RunKey, Rows] = {}
         unreadable: dict[RunKey, InputError] = {}
@@ -232,22 +235,26 @@ class Laboratory:
 
         # Matrices this small are multiplied by one thread each; the folds have threads of their own.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self._jobs) as pool:
-            side_by_side = [key for key in rows if trains_stacked(attempts[key].recipe)]
-            tasks: dict[RunKey, list[Future[_Answers | None]]] = {
-                key: [pool.submit(trained, key, number) for number in range(self.folds)]
-                for key in rows
-                if key not in side_by_side
-            }
-            members = {(key, n): pool.submit(member, key, n) for key in side_by_side for n in range(self.folds)}
-            tasks |= self._stacked(members, rows, stand_in=stand_in)
-            for key in attempts:
-                if key in unreadable:
-                    yield key, unreadable[key]
-                    continue
-                try:
-                    yield key, self._collected(key.repeat, tasks[key])
-                except (TrainingFailed, InputError) as error:
-                    yield key, error
+            try:
+                side_by_side = [key for key in rows if trains_stacked(attempts[key].recipe)]
+                tasks: dict[RunKey, list[Future[_Answers | None]]] = {
+                    key: [pool.submit(trained, key, number) for number in range(self.folds)]
+                    for key in rows
+                    if key not in side_by_side
+                }
+                members = {(key, n): pool.submit(member, key, n) for key in side_by_side for n in range(self.folds)}
+                tasks |= self._stacked(members, rows, stand_in=stand_in)
+                for key in attempts:
+                    if key in unreadable:
+                        yield key, unreadable[key]
+                        continue
+                    try:
+                        yield key, self._collected(key.repeat, tasks[key])
+                    except (TrainingFailed, InputError) as error:
+                        yield key, error
+            finally:
+                # Whoever interrupts it waits for what has begun, and not for the whole slot.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _stacked(
         self, members: Mapping[tuple["RunKey", int], Future[Member]], rows: Mapping["RunKey", Rows], *, stand_in: bool
@@ -259,22 +266,29 @@ class Laboratory:
             task: Future[_Answers | None] = Future()
             tasks.setdefault(key, []).append(task)
             try:
-                ready.append((key, number, task, preparing.result()))
+                prepared = preparing.result()
+                # Here, because a recipe that does not fit its rows would end the whole stack.
+                check_training(prepared.recipe, prepared.prepared)
             except InputError as error:
                 task.set_exception(error)
-        started = time.monotonic()
-        outcomes = fit_stacked([prepared for *_, prepared in ready])
-        seconds = (time.monotonic() - started) / max(1, len(ready))
-        for (key, number, task, _), outcome in zip(ready, outcomes, strict=True):
-            if not isinstance(outcome, TrainingFailed):
-                task.set_result((*outcome, "", seconds))
-            elif stand_in:
-                labels = rows[key].labels[self._training_rows(key, number)]
-                test = self._parts[key.repeat][number][1]
-                constant = constant_probability(labels, len(self._work.classes), len(test))
-                task.set_result((constant, outcome.history, str(outcome), seconds))
             else:
-                task.set_exception(outcome)
+                ready.append((key, number, task, prepared))
+        for positions in stacks([prepared for *_, prepared in ready]):
+            stack = [ready[position] for position in positions]
+            started = time.monotonic()
+            outcomes = fit_stacked([prepared for *_, prepared in stack])
+            # One alone, as the confirmation trains them, takes about as long.
+            seconds = time.monotonic() - started
+            for (key, number, task, _), outcome in zip(stack, outcomes, strict=True):
+                if not isinstance(outcome, TrainingFailed):
+                    task.set_result((*outcome, "", seconds))
+                elif stand_in:
+                    labels = rows[key].labels[self._training_rows(key, number)]
+                    test = self._parts[key.repeat][number][1]
+                    constant = constant_probability(labels, len(self._work.classes), len(test))
+                    task.set_result((constant, outcome.history, str(outcome), seconds))
+                else:
+                    task.set_exception(outcome)
         return tasks
 
     def _collected(self, repeat: int, folds: Sequence["Future[_Answers | None]"]) -> RepeatRun:
@@ -303,7 +317,10 @@ class Laboratory:
     def _read(self, recipe: Recipe) -> Rows:
         key = rows_key(recipe)
         if key not in self._rows:
-            self._rows[key] = self._rows_as_read.read(recipe, self._work.row_ids)
+            rows = self._rows_as_read.read(recipe, self._work.row_ids)
+            if rows.classes != self._work.classes:
+                raise InputError("the fix changes the classes, so that its scores cannot be compared")
+            self._rows[key] = rows
         return self._rows[key]
 
     def _training_rows(self, key: "RunKey", number: int) -> Index:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from sklearn.model_selection import train_test_split
 
 from bindoctor.build import column_kinds, input_frame, input_width
 from bindoctor.channels import row_shape_of
@@ -22,6 +21,8 @@ MAX_TRIAL_ROWS = 20_000
 rows change."""
 MIN_RARE_IN_SAMPLE = 200
 MAX_SAMPLE_FACTOR = 5
+MIN_GROUPS = 100
+"""Groups in a sample, unless there are fewer: folds of a few large ones say what holds for those alone."""
 MAX_CELLS = 2**27
 """Half a GiB of float32, and thrice that while the preprocessing is at work."""
 
@@ -60,8 +61,9 @@ def _width(recipe: Recipe, rows: Rows) -> int:
 def sample(rows: Rows, wanted: int, *, seed: int) -> Index:
     """Choose rows at random, about so many, that are parted as all are.
 
-    Every class keeps its share. Groups are taken whole, in random order, until there are enough rows; rows with a time
-    are taken evenly along it.
+    Every class keeps its share. Groups are taken in random order until there are enough rows, and at least a hundred of
+    them, whole unless that comes to more than twice as many rows: then each is thinned alike. Rows with a time are
+    taken evenly along it.
 
     Returns:
         Their positions, ascending; all where there are no more.
@@ -73,14 +75,24 @@ def sample(rows: Rows, wanted: int, *, seed: int) -> Index:
         groups, sizes = np.unique(rows.groups, return_counts=True)
         order = random.permutation(len(groups))
         enough = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
-        return np.flatnonzero(np.isin(rows.groups, groups[order[:enough]]))
+        chosen = order[: max(enough, MIN_GROUPS)]
+        taken = np.flatnonzero(np.isin(rows.groups, groups[chosen]))
+        return taken if len(taken) <= 2 * wanted else _thinned(rows.groups, taken, wanted / len(taken), random)
     if rows.order is not None:
-        by_time = np.argsort(rows.order, kind="stable")
-        return np.sort(by_time[np.linspace(0, len(rows) - 1, wanted).round().astype(np.int64)])
-    taken, _ = train_test_split(
-        np.arange(len(rows)), train_size=wanted, random_state=int(random.integers(2**31)), stratify=rows.labels
-    )
-    return np.sort(taken)
+        line = np.argsort(rows.order, kind="stable")
+    else:
+        line = random.permutation(len(rows))
+        line = line[np.argsort(rows.labels[line], kind="stable")]
+    return np.sort(line[np.linspace(0, len(rows) - 1, wanted).round().astype(np.int64)])
+
+
+def _thinned(groups: Index, taken: Index, share: float, random: np.random.Generator) -> Index:
+    """Keep a share of each group's rows, drawn at random, and at least one."""
+    line = random.permutation(taken)
+    line = line[np.argsort(groups[line], kind="stable")]
+    _, first, place, sizes = np.unique(groups[line], return_index=True, return_inverse=True, return_counts=True)
+    kept = np.arange(len(line)) - first[place] < np.ceil(sizes * share)[place]
+    return np.sort(line[kept])
 
 
 def halved(rows: Rows, train: Index, *, seed: int) -> Index:

@@ -15,8 +15,8 @@ Classes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def log_loss(truth: Classes, probability: Floats) -> float:
-    """Return the mean negative log-likelihood, in nats per row.
+def log_losses(truth: Classes, probability: Floats) -> Floats:
+    """Return each row's negative log-likelihood in nats, shape (n,).
 
     Probabilities are clipped at 1e-7, so that one confidently wrong row costs at most 16.1 nats instead of infinity.
 
@@ -25,7 +25,12 @@ def log_loss(truth: Classes, probability: Floats) -> float:
         probability: shape (n, classes).
     """
     answered = probability[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(answered, MIN_PROBABILITY, 1.0)).mean())
+    return np.asarray(-np.log(np.clip(answered, MIN_PROBABILITY, 1.0)))
+
+
+def log_loss(truth: Classes, probability: Floats) -> float:
+    """Return the mean of ``log_losses``, in nats per row."""
+    return float(log_losses(truth, probability).mean())
 
 
 def brier(truth: Classes, probability: Floats) -> float:

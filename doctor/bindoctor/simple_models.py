@@ -15,14 +15,14 @@ from threadpoolctl import threadpool_limits
 from bindoctor.boosting import boosting_probability, train_boosting
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.decide import cross_decided
-from bindoctor.errors import InputError
+from bindoctor.errors import InputError, TooFewRows
 from bindoctor.evidence import Evidence
 from bindoctor.predictions import Importance, Predictions, SimpleModel
 from bindoctor.prepare import Prepared, prepare, transformed
 from bindoctor.profile import Profile
 from bindoctor.recipe import Recipe
 from bindoctor.rows import rows_of
-from bindoctor.scores import MIN_PROBABILITY
+from bindoctor.scores import log_losses
 from bindoctor.splits import Fold, derived_seed, user_split
 from bindoctor.train import TrainingFailed, fit_prepared
 
@@ -62,8 +62,8 @@ def train_simple_models(
     """Train logistic regression and gradient boosting as ``recipe`` would, and answer rows that a run has answered.
 
     The run's own folds part the rows; where it has one fold, the rows that it has not answered are trained on, or where
-    there are none, folds of the recipe's number are drawn. Of more than 5 000 rows as many are drawn for both. A model
-    that cannot be trained on them is left out.
+    there are none, folds of the recipe's number are drawn. In time, all rows before a fold are. Of more than 5 000 rows
+    as many are drawn for both. A model that cannot be trained on them is left out.
 
     Args:
         dataset: the data.
@@ -116,14 +116,36 @@ def _folds(rows: Rows, recipe: Recipe, seen: Predictions) -> tuple[Rows, tuple[F
     fold_of = np.full(len(rows), -1, dtype=np.int64)
     fold_of[place] = np.unique(seen.fold[first], return_inverse=True)[1]
     several = fold_of.max() > 0
-    kept = np.flatnonzero(fold_of >= 0) if several else np.arange(len(rows))
-    if len(kept) > MAX_ROWS:
-        kept = np.sort(np.random.default_rng(0).permutation(kept)[:MAX_ROWS])
+    kept = np.arange(len(rows))
+    if several:
+        # What several folds leave out has been put away, but in time the first of them is trained on what comes before.
+        answered = fold_of >= 0
+        kept = np.flatnonzero(answered if rows.order is None else rows.order <= rows.order[answered].max())
+    kept = _drawn(kept, fold_of[kept] >= 0)
     rows, fold_of = rows.take(kept), fold_of[kept]
     if not several and (fold_of >= 0).all():
         split = msgspec.structs.replace(recipe.split, kind="folds", repeats=1, column="")
-        return rows, user_split(rows, split, seed=recipe.train.seed)
-    return rows, tuple(_fold(rows, fold_of, number) for number in range(int(fold_of.max()) + 1))
+        try:
+            return rows, user_split(rows, split, seed=recipe.train.seed)
+        except TooFewRows:
+            return rows, ()
+    folds = (_fold(rows, fold_of, number) for number in range(int(fold_of.max()) + 1))
+    return rows, tuple((train, test) for train, test in folds if len(train) and len(test))
+
+
+def _drawn(kept: npt.NDArray[np.int64], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return at most ``MAX_ROWS`` positions, ascending; a fifth of them answered where their share would come to less.
+
+    Args:
+        kept: the positions to draw from.
+        answered: which of them the run has answered.
+    """
+    if len(kept) <= MAX_ROWS:
+        return kept
+    order = np.random.default_rng(0).permutation(len(kept))
+    held, others = order[answered[order]], order[~answered[order]]
+    count = max(round(MAX_ROWS * len(held) / len(kept)), min(len(held), MAX_ROWS // 5))
+    return np.sort(kept[np.concatenate([held[:count], others[: MAX_ROWS - count]])])
 
 
 def _fold(rows: Rows, fold_of: npt.NDArray[np.int64], number: int) -> Fold:
@@ -145,6 +167,8 @@ def _trained(
             return fit_prepared(simple, prepared, seed=seed)[0], np.empty((0, rows.features.width))
         return _boosted(simple, prepared, rows.take(test), seed)
 
+    if not folds:
+        return None
     try:
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, len(folds))) as pool:
             answers, rises = zip(*pool.map(fitted, range(len(folds))), strict=True)
@@ -152,7 +176,7 @@ def _trained(
         return None
     held = np.concatenate([test for _, test in folds])
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
-    predictions = Predictions(rows.classes, rows.labels[held], np.concatenate(answers), rows.row_ids[held], fold)
+    predictions = Predictions.of_rows(rows, held, np.concatenate(answers), fold)
     rise = np.concatenate(rises)
     importance = {
         name: Importance(float(values.mean()), float(values.std(ddof=1)) / np.sqrt(len(values)))
@@ -181,10 +205,6 @@ def _boosted(recipe: Recipe, prepared: Prepared, test: Rows, seed: int) -> tuple
     )
     matrix = transformed(recipe, prepared.learned, prepared.preprocessor, prepared.columns, shuffled)
     changed = boosting_probability(estimator, matrix, classes)
-    before = _loss(answers[drawn], rows.labels)
-    after = _loss(changed, np.tile(rows.labels, width)).reshape(width, count)
+    before = log_losses(rows.labels, answers[drawn])
+    after = log_losses(np.tile(rows.labels, width), changed).reshape(width, count)
     return answers, (after - before).T
-
-
-def _loss(probability: Floats, labels: npt.NDArray[np.int64]) -> Floats:
-    return np.asarray(-np.log(np.clip(probability[np.arange(len(labels)), labels], MIN_PROBABILITY, 1.0)))

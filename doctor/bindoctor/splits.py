@@ -20,6 +20,8 @@ Fold = tuple[Index, Index]
 """Positions of the training rows and of the held-out rows, each ascending."""
 
 MAX_GROUP_PARTS = 20
+FEWER_FOLDS = "or set recipe.split.folds lower where that asks for so many"
+"""Trials have a number of folds of their own, which nobody sets."""
 SHIFT = (math.sqrt(5) - 1) / 2
 """How far, in windows, each further repeat in time starts before the last: multiples of the golden ratio's fraction
 spread evenly, however many there are."""
@@ -71,7 +73,7 @@ def repeated_folds(rows: Rows, split: Split, *, repeats: int, folds: int, seed: 
         _folds(rows, folds, stratified=True, shuffled=True, seed=derived_seed(seed, repeat), repeat=repeat)
         for repeat in range(repeats)
     )
-    _require_every_class(rows, (fold for one in repeated for fold in one), "use fewer folds or collect rows")
+    _require_every_class(rows, (fold for one in repeated for fold in one), f"collect rows, {FEWER_FOLDS}")
     return repeated
 
 
@@ -112,7 +114,7 @@ def time_folds(order: npt.NDArray[np.float64], folds: int, *, repeat: int = 0) -
         times = len(np.unique(order))
         raise TooFewRows(
             f"the split's time column holds {times} different time{'s' if times != 1 else ''} in {len(order)} rows, "
-            f"too few or too uneven to cut {folds} windows between them; set recipe.split.folds lower or collect rows."
+            f"too few or too uneven to cut {folds} windows between them; collect rows, {FEWER_FOLDS}."
         )
     return tuple((np.sort(by_time[:start]), np.sort(by_time[start:end])) for start, end in pairwise(cuts))
 
@@ -175,7 +177,10 @@ def inner_validation(rows: Rows, split: Split, *, seed: int) -> Fold:
 
 
 def stratifiable(rows: Rows, share: float) -> bool:
-    """Tell whether a share of the rows can be kept back with rows of every class on both sides."""
+    """Tell whether a share of the rows can be kept back in proportion to the classes.
+
+    A class so rare that its share is less than a row may still have none there.
+    """
     present = _counts(rows)
     present = present[present > 0]
     held_out = math.ceil(share * len(rows))
@@ -298,12 +303,12 @@ def _require_folds(rows: Rows, split: Split, folds: int, *, stratified: bool) ->
     if rows.groups is not None and len(np.unique(rows.groups)) < folds:
         raise TooFewRows(
             f"group column {split.group!r} has {len(np.unique(rows.groups))} groups, fewer than the {folds} folds; "
-            "set recipe.split.folds lower."
+            f"collect rows of more of them, {FEWER_FOLDS}."
         )
     if len(rows) <= folds:
         raise TooFewRows(f"{len(rows)} rows are too few for {folds} folds; collect rows.")
     if stratified and rows.order is None and _counts(rows).min() < folds:
-        raise TooFewRows(f"{_rarest(rows)}, fewer than the {folds} folds; use fewer folds or collect rows of it.")
+        raise TooFewRows(f"{_rarest(rows)}, fewer than the {folds} folds; collect rows of it, {FEWER_FOLDS}.")
 
 
 def _require_every_class(rows: Rows, folds: Iterable[Fold], remedy: str) -> None:

@@ -1,6 +1,7 @@
 """Trains networks of one shape side by side, as a GPU likes it: their weights in one tensor, a step for all at once."""
 
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,9 @@ from bindoctor.recipe import Recipe
 from bindoctor.stacked_optimizers import StackedOptimizer
 
 MAX_STACKED_NUMBERS = 2**31
-"""Inputs and hidden values of all members at a time: 8 GiB of float32."""
+"""Inputs, hidden values and weights of all members at a time: 8 GiB of float32."""
+COPIES_OF_WEIGHTS = 8
+"""A step of Adam holds the weights, their gradient, two means of it, and what these become."""
 
 
 class Member(NamedTuple):
@@ -331,9 +334,13 @@ def _matrices(network: nn.Sequential) -> Tensor:
 
 
 def _numbers(member: Member) -> int:
-    """Return how many numbers a member's rows come to, and its widest hidden values in evaluation."""
+    """Return how many numbers a member comes to: rows, the widest hidden values in evaluation, weights and steps."""
     prepared, recipe = member.prepared, member.recipe
     parts = [part for part in (prepared.train, prepared.valid or prepared.test) if part is not None]
     widest: int = max(prepared.train.matrix.shape[1], *recipe.model.hidden, 0)
     rows = sum(len(part.labels) for part in parts)
-    return rows * (int(prepared.train.matrix.shape[1]) + 2 * widest)
+    width = int(prepared.train.matrix.shape[1])
+    outputs = output_count(recipe.loss, len(prepared.classes))
+    layers = (width, *(recipe.model.hidden if recipe.model.kind == "mlp" else ()), outputs)
+    weights = sum((before + 1) * after for before, after in pairwise(layers))
+    return rows * (width + 2 * widest) + COPIES_OF_WEIGHTS * weights

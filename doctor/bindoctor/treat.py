@@ -91,10 +91,14 @@ def treat(
     assert evidence.dataset is not None and evidence.recipe is not None
     budget = budget or Budget()
     tracker = Tracker(progress, budget)
-    dataset, recipe = evidence.dataset, evidence.recipe
+    dataset, recipe, positive = evidence.dataset, evidence.recipe, evidence.dataset.positive
     corrected, corrections, evidence = correct(evidence, diagnose)
     primary = primary_score(score, corrected)
     rows = rows_of(dataset, corrected, evidence.profile)
+    if len(rows.classes) == 2:
+        # Where nobody has named it, the positive class is the rarer one, which may be another on some of the rows.
+        dataset = replace(dataset, positive=rows.classes[1])
+        evidence = replace(evidence, dataset=dataset)
     try:
         work_index, locked_index = locked_part(rows, corrected.split, seed=seed)
     except TooFewRows as error:
@@ -120,9 +124,8 @@ def treat(
     as_found, problem = honest, ""
     if corrections and honest:
         tracker.enter("the setup as found")
-        as_found, problem = score_as_found(
-            evidence.dataset, recipe, locked.row_ids, seed=seed, folds=folds, means=means
-        )
+        uncorrected = replace(evidence.dataset, positive=positive)
+        as_found, problem = score_as_found(uncorrected, recipe, locked.row_ids, seed=seed, folds=folds, means=means)
 
     ending = _ending(len(work), len(tried) * (folds - 1) / folds, budget, writes_model=writes_model)
     course = Course(laboratory, diagnose, evidence, primary, tracker, ending, doublings=doublings)

@@ -43,10 +43,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Gain:
-    """The bundle's cross-validated gain over the honest baseline.
+    """The bundle's gain over the honest baseline.
 
     ``raw`` is its mean over all folds, ``shrunken`` what of it is expected to replicate after selection, ``low`` and
-    ``high`` the 95 % interval of the latter.
+    ``high`` the 95 % interval of the latter. Of a bundle found on a sample both are the gain on the locked rows.
     """
 
     raw: float
@@ -64,12 +64,14 @@ class Treatment:
         why: one sentence for the status.
         corrections: fixes kept because they make the score honest.
         score: the score that the claim is made in.
-        before: scores of the honest baseline on the locked rows; of the setup as found when only corrections were kept.
-        after: scores of the setup that is left, on the same rows where the two can be compared.
-        class_shares: scores of always answering the class shares, on the same rows.
+        before: scores of the honest baseline on the locked rows; cross-validated ones of the setup as found when there
+            was nothing to confirm.
+        after: scores of the bundle on the same rows, whether it is confirmed or not, and empty when its training failed
+            there; cross-validated scores of the honest baseline when there is no bundle.
+        class_shares: scores of always answering the class shares, on the rows of ``before``.
         as_found: cross-validated scores of the setup as found, empty when it could not be trained.
         honest: cross-validated scores of the setup after the corrections.
-        gain: the bundle's gain; None when no bundle was made.
+        gain: the bundle's gain, whether it is confirmed or not; None when no bundle was made.
         trials: every trial in order, placebos included.
         original: the recipe as found.
         recipe: the recipe that is left.

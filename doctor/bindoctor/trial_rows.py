@@ -10,7 +10,7 @@ from bindoctor.errors import InputError
 from bindoctor.left_out import conflicting_rows
 from bindoctor.recipe import Data, Recipe
 from bindoctor.rows import rows_of
-from bindoctor.selection import select
+from bindoctor.selection import indices_in, select
 
 Index = npt.NDArray[np.int64]
 
@@ -33,11 +33,13 @@ class TrialRows:
     def read(self, recipe: Recipe, row_ids: Index) -> Rows:
         """Return these rows of the file as a recipe reads them, in this order, whether it would leave some out or not.
 
+        Rows that the setup of all leaves out by number are not read: what stands in them may fit nothing.
+
         Raises:
             InputError: the recipe does not fit the file.
         """
         settings = dict(zip(ROW_SETTINGS, (getattr(Data(), name) for name in ROW_SETTINGS), strict=True))
-        every_row = msgspec.structs.replace(recipe.data, **settings)
+        every_row = msgspec.structs.replace(recipe.data, **{**settings, "drop_rows": self._baseline.drop_rows})
         every = rows_of(self.dataset, msgspec.structs.replace(recipe, data=every_row))
         order = np.argsort(every.row_ids)
         position = np.searchsorted(every.row_ids, row_ids, sorter=order)
@@ -59,13 +61,14 @@ class TrialRows:
         data = recipe.data
         if data == self._baseline or all(getattr(data, name) == getattr(Data(), name) for name in ROW_SETTINGS):
             return index
+        alone = msgspec.structs.replace(recipe, data=msgspec.structs.replace(data, conflicts="keep"))
         key = repr(data)
         if key not in self._selected:
-            alone = msgspec.structs.replace(recipe, data=msgspec.structs.replace(data, conflicts="keep"))
             self._selected[key] = np.concatenate([index[:0], *(chunk.rows for chunk in select(self.dataset, alone))])
         index = index[np.isin(rows.row_ids[index], self._selected[key])]
         if data.conflicts == "keep":
             return index
-        features = rows.features[index].hash_rows().to_numpy()
+        numbering = indices_in(self.dataset, alone)
+        features = rows.features.drop(numbering, strict=False)[index].hash_rows().to_numpy()
         labels = pl.Series(rows.labels[index].astype(str))
         return np.setdiff1d(index, conflicting_rows([(features, labels, index)], data.conflicts))

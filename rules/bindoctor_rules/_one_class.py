@@ -56,8 +56,8 @@ def proof(scores: Mapping[str, float]) -> str:
 
     Follows from the definitions. With recall 1 and precision equal to the accuracy, TN · FP = 0, so that below an
     accuracy of 1 there is no true negative; with recall or F1 at 0 there is no true positive; F1 = 2a / (1 + a)
-    likewise. Averaged over K classes, recall is 1/K and precision a/K; weighted by class size, precision is a². Past two
-    classes a few rows can come to that by chance, and F1 has to agree.
+    likewise. Averaged over K classes, recall is 1/K and precision a/K; weighted by class size, precision is a². Past
+    two classes a few rows can come to that by chance, and F1 has to agree.
     """
     accuracy = scores.get("accuracy", math.nan)
     if not 0 < accuracy < 1 - EXACT:

@@ -71,7 +71,8 @@ def _number(column: ColumnProfile, rows: Rows) -> Floats:
 def _levels(column: ColumnProfile, rows: Rows) -> list[Floats]:
     if column.distinct > MAX_TEXT_LEVELS:
         return []
-    texts = np.array(["" if text is None else text for text in rows.features[column.name].to_list()])
+    # As objects: an array of text takes the room of the longest cell in every cell.
+    texts = np.array(rows.features[column.name].fill_null("").to_list(), np.object_)
     _, place, counts = np.unique(texts, return_inverse=True, return_counts=True)
     return [(place == level).astype(np.float64) for level in np.argsort(-counts, kind="stable")[:MAX_LEVELS]]
 

@@ -1,7 +1,7 @@
 """The edits that hold a network back, as strong as they helped most; see train-val-gap for what was measured."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bindoctor import Fix, Recipe
@@ -52,6 +52,11 @@ def decoupled_decay(recipe: Recipe, rows: float) -> float:
     return float(f"{NORMALISED_DECAY / math.sqrt(_steps(recipe, rows)) / recipe.optimizer.learning_rate:.2g}")
 
 
+def fewer_units(hidden: Sequence[int]) -> list[int]:
+    """Return a quarter of each layer's units, but not fewer than four where there are as many."""
+    return [max(min(width, 4), width // 4) for width in hidden]
+
+
 def penalties(recipe: Recipe) -> Iterator[Fix]:
     """Yield what the recipe does not yet do to hold its network back, what helped most first."""
     model, deep = recipe.model, recipe.model.kind == "mlp" and recipe.model.hidden
@@ -63,7 +68,7 @@ def penalties(recipe: Recipe) -> Iterator[Fix]:
         yield STOP_EARLY
     if (deep or model.kind == "factory") and not model.dropout:
         yield Fix(f"Dropout {DROPOUT:g}", {"model.dropout": DROPOUT})
-    smaller = [max(4, width // 4) for width in model.hidden]
+    smaller = fewer_units(model.hidden)
     if deep and smaller != list(model.hidden):
         yield Fix("A quarter of the units", {"model.hidden": smaller})
 

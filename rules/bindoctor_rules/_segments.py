@@ -36,18 +36,17 @@ def segments(profile: Profile, rows: Rows, min_rows: float) -> Iterator[Segment]
         if number:
             found += _ranges(column.name, cells.to_numpy().astype(np.float64), missing)
         else:
-            found += _levels(column.name, np.array(cells.fill_null("").to_list(), dtype=str), missing)
+            found += _levels(column.name, cells.fill_null("").to_list(), missing)
         yield from (
             Segment(name, column.name, at) for name, at in found if max(min_rows, 1) <= len(at) < len(rows.labels)
         )
 
 
-def _levels(
-    name: str, cells: npt.NDArray[np.str_], missing: npt.NDArray[np.bool_]
-) -> list[tuple[str, npt.NDArray[np.int64]]]:
-    levels, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
+def _levels(name: str, cells: list[str], missing: npt.NDArray[np.bool_]) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    # As objects: an array of text takes the room of the longest cell in every cell.
+    levels, place, counts = np.unique(np.array(cells, np.object_), return_inverse=True, return_counts=True)
     common = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
-    return [(f"{name!r} = {levels[k].item()!r}", np.flatnonzero((place == k) & ~missing)) for k in common.tolist()]
+    return [(f"{name!r} = {levels[k]!r}", np.flatnonzero((place == k) & ~missing)) for k in common.tolist()]
 
 
 def _ranges(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, Profile, Recipe, Severity, Table, Where, example, rule
 from bindoctor_rules._capacity import training_rows, weights_of
-from bindoctor_rules._regularization import is_held_back
+from bindoctor_rules._regularization import fewer_units, is_held_back
 
 SMALL = Table(
     {"a": [x % 50 / 2 for x in range(100)], "b": [x * x % 97 for x in range(100)], "y": [x % 2 for x in range(100)]}
@@ -65,7 +65,7 @@ def capacity_mismatch(
         "max_rows_per_weight": max_rows_per_weight,
     }
     if too_large:
-        smaller = [max(4, width // 4) for width in hidden]
+        smaller = fewer_units(hidden)
         fixes = [Fix("A quarter of the units", {"model.hidden": smaller})] if smaller != list(hidden) else []
         if len(hidden) > 1:
             fixes.append(Fix("One layer less", {"model.hidden": list(hidden[:-1])}))

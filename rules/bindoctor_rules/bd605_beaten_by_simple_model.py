@@ -31,16 +31,15 @@ class _Better(NamedTuple):
 
 
 def _losses(predictions: Predictions) -> dict[int, float]:
-    answers = predictions.probability[np.arange(len(predictions.truth)), predictions.truth]
-    losses = -np.log(np.clip(answers, scores.MIN_PROBABILITY, 1.0))
+    losses = scores.log_losses(predictions.truth, predictions.probability)
     return dict(zip(predictions.row_ids.tolist(), losses.tolist(), strict=True))
 
 
-def _compared(seen: Predictions, model: SimpleModel) -> _Better | None:
-    """Hold both against each other on the rows that both have answered."""
+def _compared(seen: Predictions, model: SimpleModel, min_rows: int) -> _Better | None:
+    """Hold both against each other on the rows that both have answered, unless these are too few."""
     mine, theirs = _losses(seen), _losses(once(model.predictions))
     shared = sorted(mine.keys() & theirs.keys())
-    if len(shared) < 2:
+    if len(shared) < max(min_rows, 2):
         return None
     pairs = np.array([(mine[row], theirs[row]) for row in shared])
     error = float((pairs[:, 0] - pairs[:, 1]).std(ddof=1)) / math.sqrt(len(shared))
@@ -120,9 +119,7 @@ def beaten_by_simple_model(
       13(3).
     """
     seen = once(predictions)
-    if len(seen.truth) < min_rows:
-        return
-    found = [_compared(seen, model) for model in simple_models if model.kind != recipe.model.kind]
+    found = [_compared(seen, model, min_rows) for model in simple_models if model.kind != recipe.model.kind]
     better = [one for one in found if one and one.lead >= min_gain and one.lead > min_z * one.error]
     if not better:
         return

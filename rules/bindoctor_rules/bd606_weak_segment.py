@@ -119,8 +119,7 @@ def weak_segment(
     probability = recalibrated(seen)
     if probability is None:
         return
-    answers = probability[np.arange(len(rows)), seen.truth]
-    losses = -np.log(np.clip(answers, scores.MIN_PROBABILITY, 1.0))
+    losses = scores.log_losses(seen.truth, probability)
     classes = len(seen.classes)
     if _excess(losses, seen.truth, classes)[0] >= 0:
         return

@@ -208,7 +208,7 @@ def _best_answers(predictions: Predictions, profile: Profile, min_rows: int) -> 
     if opinion is not None:
         rows, answer = opinion
         found.append(Disagreement.of(answer, rows.labels, rows.row_ids, "a kernel method that left each row out"))
-    if len(predictions.truth) >= (len(found[0].row_ids) if found else min_rows):
+    if len(predictions.classes) > 1 and len(predictions.truth) >= (len(found[0].row_ids) if found else min_rows):
         logs = np.log(np.clip(predictions.probability, scores.MIN_PROBABILITY, 1.0))
         found.append(Disagreement.of(logs, predictions.truth, predictions.row_ids, "the model"))
     found = [answers for answers in found if len(answers.row_ids) >= min_rows]

@@ -158,7 +158,7 @@ def print_treatment(treatment: "Treatment", console: Console) -> None:
     console.print(Text.assemble(status, f": {printable(treatment.why).rstrip('.')}."))
     if treatment.class_shares:
         console.print(_before_and_after(treatment))
-    if treatment.gain is not None:
+    if treatment.gain is not None and treatment.status == "verified":
         gain = treatment.gain
         # What was measured on the locked rows had no part in the choice, and is not shrunken.
         chosen = f"; measured {gain.raw:.4f}, shrunken for having been chosen" if gain.shrunken != gain.raw else ""
@@ -263,9 +263,11 @@ def _score_of_corrections(treatment: "Treatment") -> Text:
         return Text("The setup as found could not be trained.", style="dim")
     if all(path.startswith("split.") for correction in treatment.corrections for path in correction.edits):
         return Text("They change how well the score is known, not the model.", style="dim")
-    if score not in treatment.as_found:
-        return Text(f"{score} is undefined for the setup as found: a class is missing in every fold.", style="dim")
-    found, honest, constant = (v[score] for v in (treatment.as_found, treatment.honest, treatment.class_shares))
+    compared = (treatment.as_found, treatment.honest, treatment.class_shares)
+    if not all(score in values for values in compared):
+        which = "as found" if score not in treatment.as_found else "after them"
+        return Text(f"{score} is undefined for the setup {which}: a class is missing in every fold.", style="dim")
+    found, honest, constant = (values[score] for values in compared)
     return Text(
         f"{score} {found:.4f} as found, {honest:.4f} after them ({constant:.4f} for always answering the class "
         "shares). The first was not measured honestly, so the two are not comparable; gains are measured from "
