@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bindoctor.errors import InputError
@@ -20,8 +19,8 @@ MAX_SPACED = 10
 Lists = Mapping[str, Sequence[Any]]
 
 
-def read_columns(path: Path, lists: Lists) -> History:
-    """Read lists by the name of their metric, those of several runs by ``run/metric``.
+def read_columns(path: object, lists: Lists) -> History:
+    """Read lists by the name of their metric, those of several runs by ``run/metric``; ``path`` is named in messages.
 
     Raises:
         InputError: none is of a loss or a score, or one holds a text that is no number.
@@ -63,7 +62,7 @@ def _runs(lists: Lists) -> Sequence[Lists]:
     return list(runs.values()) if len(runs) > 1 else [lists]
 
 
-def _record(path: Path, lists: Lists, recorder: Recorder) -> None:
+def _record(path: object, lists: Lists, recorder: Recorder) -> None:
     curves = [values for name, values in lists.items() if meaning(name).metric not in ("", *UNPARTED)]
     longest = max(map(len, curves or lists.values()), default=0)
     epochs = next((values for name, values in lists.items() if plain(name) in EPOCH_NAMES), None)
@@ -100,7 +99,7 @@ def position(places: Sequence[Any] | None, at: int) -> float:
     return found if found is not None and abs(found) < MAX_POSITION else NAN
 
 
-def number_of(path: Path, name: str, place: int, raw: Any) -> float | None:
+def number_of(path: object, name: str, place: int, raw: Any) -> float | None:
     """Return a value of a list, None where nothing was logged.
 
     Raises:
