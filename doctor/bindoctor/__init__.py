@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from bindoctor.evidence import Evidence
     from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
     from bindoctor.history import Epoch, History, Series
-    from bindoctor.inspection import FitFacts, Inspection, LabelFacts, LayerFacts, OutputFacts, ParameterFacts
+    from bindoctor.inspection import (
+        FitFacts,
+        InputFacts,
+        Inspection,
+        LabelFacts,
+        LayerFacts,
+        OptimizerFacts,
+        OutputFacts,
+        ParameterFacts,
+        StepFacts,
+    )
+    from bindoctor.live import preflight, watch
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
     from bindoctor.predictions import Importance, Predictions, SimpleModel
@@ -34,7 +45,10 @@ HOMES = {
     "evidence": "Evidence",
     "findings": "Aim Confidence Finding Fix RowList Severity Where",
     "history": "Epoch History Series",
-    "inspection": "FitFacts Inspection LabelFacts LayerFacts OutputFacts ParameterFacts",
+    "inspection": (
+        "FitFacts InputFacts Inspection LabelFacts LayerFacts OptimizerFacts OutputFacts ParameterFacts StepFacts"
+    ),
+    "live": "preflight watch",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
     "predictions": "Importance Predictions SimpleModel",
@@ -65,6 +79,7 @@ __all__ = [
     "Ignore",
     "Importance",
     "InputError",
+    "InputFacts",
     "Inspection",
     "Known",
     "LabelFacts",
@@ -72,6 +87,7 @@ __all__ = [
     "Level",
     "LevelList",
     "Moments",
+    "OptimizerFacts",
     "OutputFacts",
     "ParameterFacts",
     "Part",
@@ -87,6 +103,7 @@ __all__ = [
     "Shift",
     "SimpleModel",
     "Skipped",
+    "StepFacts",
     "Table",
     "Task",
     "Unseen",
@@ -94,9 +111,11 @@ __all__ = [
     "counts",
     "example",
     "is_held_out",
+    "preflight",
     "read",
     "rule",
     "scores",
+    "watch",
 ]
 
 

@@ -1,0 +1,214 @@
+"""Hooks that read a training loop as it runs, and change nothing that it computes."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bindoctor.calling import loss_in, modes_of, tensor_in
+from bindoctor.first_loss import FirstLoss
+from bindoctor.inspection import StepFacts
+from bindoctor.passes import Pass, Passes
+from bindoctor.undisturbed import Batch
+
+MAX_SHARE = 0.02
+"""How much of the steps' time looking at gradients may take: k follows from it."""
+FIRST_LOOKS = 5
+"""Steps at the start that are all looked at."""
+MAX_WATCHED_WEIGHTS = 4
+MAX_WATCHED_SIZE = 1_000_000
+RESET_LOOKS = 8
+
+
+class Hooks:
+    """Attached to a model, a loss and an optimizer; ``remove`` takes every trace off again.
+
+    Attributes:
+        passes: the passes so far, sorted into training and validation.
+        rate: the highest learning rate so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[..., Any] | None,
+        optimizer: torch.optim.Optimizer,
+        passes: Passes,
+        on_first_loss: Callable[[FirstLoss], None],
+    ) -> None:
+        self.passes = passes
+        self.rate = 0.0
+        self._model, self._optimizer = model, optimizer
+        self._modes = modes_of(model)
+        self._current: Pass | None = None
+        self._given: tuple[Sequence[Any], Mapping[str, Any], Tensor] | None = None
+        self._on_first_loss: Callable[[FirstLoss], None] | None = on_first_loss
+        self._gradients = _Gradients(model, optimizer)
+        self._steps = self._backwards = self._evaluating = 0
+        self._stepped = False
+        self._not_reset = self._looked_for_reset = 0
+        self._handles = [
+            model.register_forward_hook(self._forward, with_kwargs=True),
+            optimizer.register_step_pre_hook(self._before_step),
+            optimizer.register_step_post_hook(self._after_step),
+        ]
+        if isinstance(loss, nn.Module):
+            self._handles.append(loss.register_forward_hook(self._loss))
+
+    def remove(self) -> None:
+        """Take all hooks off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self.passes.settle(at_end=True)
+
+    @property
+    def steps(self) -> int:
+        """Return how many optimizer steps there were."""
+        return self._steps
+
+    def facts(self) -> StepFacts:
+        """Return what the steps so far showed."""
+        taken = self._gradients
+        return StepFacts(
+            self._backwards,
+            self._steps,
+            tuple(taken.steps),
+            tuple(taken.norms),
+            taken.update_ratio,
+            self._not_reset,
+            self._looked_for_reset,
+            self._evaluating / self._backwards if self._backwards else 0.0,
+            self.passes.first_not_finite,
+        )
+
+    def _forward(self, _: nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any], output: Any) -> None:
+        outputs = tensor_in(output)
+        if outputs is None:
+            return
+        mixed = bool(self._modes) and any(one.training for one in self._modes)
+        current = Pass(self._model.training, mixed, self._steps, outputs.detach())
+        self._current = current
+        if outputs.requires_grad:
+            if self._on_first_loss is not None:
+                self._given = arguments, keywords, outputs
+            outputs.register_hook(lambda _: self._backward(current))
+        else:
+            current.without_gradient = True
+        self.passes.add(current)
+        own = loss_in(output)
+        if own is not None:
+            labels = keywords.get("labels")
+            self._seen(current, own, outputs, labels if isinstance(labels, Tensor) else None)
+
+    def _loss(self, _: nn.Module, arguments: Sequence[Any], value: Any) -> None:
+        if len(arguments) >= 2:
+            self.lost(arguments[0], arguments[1], value)
+
+    def lost(self, outputs: Any, labels: Any, value: Any) -> None:
+        """Record a loss that was computed from the outputs of the last pass."""
+        if isinstance(value, tuple | list) and value:
+            value = value[0]
+        if isinstance(value, Tensor) and isinstance(outputs, Tensor) and self._current is not None:
+            self._seen(self._current, value, outputs, labels if isinstance(labels, Tensor) else None)
+
+    def _seen(self, current: Pass, value: Tensor, outputs: Tensor, labels: Tensor | None) -> None:
+        if current.loss is None:
+            current.loss = value.detach()
+            current.rows = len(outputs) if outputs.ndim else 1
+        if current.without_gradient:
+            current.outputs, current.labels = outputs.detach(), None if labels is None else labels.detach()
+            return
+        current.outputs = None
+        if self._on_first_loss is not None and self._given is not None and labels is not None:
+            arguments, keywords, made = self._given
+            self._given = None
+            report, self._on_first_loss = self._on_first_loss, None
+            report(FirstLoss(Batch(tuple(arguments), dict(keywords), labels.detach()), made, outputs, value.detach()))
+
+    def _backward(self, current: Pass) -> None:
+        current.trained = True
+        self._backwards += 1
+        if not self._model.training and self._modes and not any(one.training for one in self._modes):
+            self._evaluating += 1
+        if self._stepped:
+            self._stepped = False
+            if self._looked_for_reset < RESET_LOOKS:
+                self._looked_for_reset += 1
+                self._not_reset += self._gradients.are_left()
+
+    def _before_step(self, *_: Any) -> None:
+        self._gradients.before_step(self._steps)
+
+    def _after_step(self, *_: Any) -> None:
+        self._gradients.after_step()
+        self._steps += 1
+        self._stepped = True
+        self.rate = max(self.rate, *(float(group["lr"]) for group in self._optimizer.param_groups if "lr" in group))
+        self.passes.stepped(float(self._optimizer.param_groups[0].get("lr", math.nan)))
+
+
+class _Gradients:
+    """Takes the norm of all gradients, and the change of a few weights, every so many steps."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.steps: list[int] = []
+        self.norms: list[float] = []
+        self._ratios: list[float] = []
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+        weights = [p for p in self._parameters if p.ndim > 1 and p.numel() <= MAX_WATCHED_SIZE] or self._parameters[:1]
+        apart = max(1, len(weights) // MAX_WATCHED_WEIGHTS)
+        self._weights = weights[::apart][:MAX_WATCHED_WEIGHTS]
+        self._before: list[Tensor] | None = None
+        self._next = 0
+        self._every = 1
+        self._cost = 0.0
+        self._clock = 0.0
+        self._last = 0.0
+
+    @property
+    def update_ratio(self) -> float | None:
+        finite = sorted(one for one in self._ratios if not math.isnan(one))
+        return finite[len(finite) // 2] if finite else None
+
+    def are_left(self) -> bool:
+        """Tell whether any gradient of the step before is still there."""
+        return any(p.grad is not None and bool(p.grad.detach().any()) for p in self._parameters[:8])
+
+    def before_step(self, step: int) -> None:
+        began = perf_counter()
+        self._since_last(step, began)
+        if step < self._next:
+            return
+        gradients = [p.grad.detach() for p in self._parameters if p.grad is not None and not p.grad.is_sparse]
+        if gradients:
+            norms = torch._foreach_norm(gradients)
+            self.steps.append(step)
+            self.norms.append(float(torch.linalg.vector_norm(torch.stack([one.to(norms[0].device) for one in norms]))))
+        self._before = [p.detach().clone() for p in self._weights]
+        self._cost = perf_counter() - began
+
+    def after_step(self) -> None:
+        if self._before is None:
+            return
+        began = perf_counter()
+        changes = torch._foreach_norm(torch._foreach_sub([p.detach() for p in self._weights], self._before))
+        sizes = torch._foreach_norm(self._before)
+        ratios = [float(c) / float(s) for c, s in zip(changes, sizes, strict=True) if float(s) > 0]
+        if ratios:
+            self._ratios.append(max(ratios))
+        self._before = None
+        self._cost += perf_counter() - began
+        step = self.steps[-1] if self.steps else 0
+        self._next = step + (1 if step < FIRST_LOOKS else self._every)
+
+    def _since_last(self, step: int, now: float) -> None:
+        """Learn how long a step takes, and look at as many as keeps to the share of the time."""
+        if self._last:
+            took = now - self._last
+            self._clock = took if not self._clock else min(self._clock * 1.05, took)
+            self._every = max(1, math.ceil(self._cost / (MAX_SHARE * max(self._clock, 1e-6))))
+        self._last = now
