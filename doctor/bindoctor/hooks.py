@@ -171,8 +171,7 @@ class _Gradients:
 
     @property
     def update_ratio(self) -> float | None:
-        finite = sorted(one for one in self._ratios if not math.isnan(one))
-        return finite[len(finite) // 2] if finite else None
+        return max((_median(ratios) for ratios in (self._ratios, self._ratios[:FIRST_LOOKS]) if ratios), default=None)
 
     def are_left(self) -> bool:
         """Tell whether any gradient of the step before is still there."""
@@ -212,3 +211,8 @@ class _Gradients:
             self._clock = took if not self._clock else min(self._clock * 1.05, took)
             self._every = max(1, math.ceil(self._cost / (MAX_SHARE * max(self._clock, 1e-6))))
         self._last = now
+
+
+def _median(values: Sequence[float]) -> float:
+    ascending = sorted(math.inf if math.isnan(one) else one for one in values)
+    return ascending[len(ascending) // 2]

@@ -144,7 +144,8 @@ class StepFacts(msgspec.Struct, frozen=True):
         steps: how many optimizer steps.
         gradient_steps: the steps at which the norm of all gradients was taken.
         gradient_norms: these norms, as many.
-        update_ratio: the median over the steps looked at of the norm of a weight matrix's change over its own norm.
+        update_ratio: the norm of a weight matrix's change over its own norm: the median over all steps looked at, or
+            over the first five, whichever is higher.
         not_reset: at how many of the first steps the gradients of the step before were still there; 0 where never.
         looked_for_reset: at how many this was looked for.
         evaluating_while_training: share of the training passes that were made in evaluation mode.

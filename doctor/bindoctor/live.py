@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from bindoctor.expectations import Expectation
     from bindoctor.first_loss import FirstLoss
     from bindoctor.hooks import Hooks
-    from bindoctor.undisturbed import Batch
+    from bindoctor.undisturbed import Batch, Sample
 
 PROBED_ROWS = 256
-COUNTING_SECONDS = 0.2
+COUNTING_SECONDS = 0.15
 LIVE = frozenset({"model", "history", "predictions", "task"})
 """The evidence that a live training gives; rules that need other evidence are not asked."""
 LOGGED = {
@@ -69,12 +69,11 @@ class Preflight:
                 "the loader is an iterator, and a batch taken from it would be lost to the training; give a loader "
                 "that can be iterated again, or a list of batches."
             )
-        batch, counts = undisturbed.read(batches, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
+        sample = undisturbed.read(batches, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
         self.remarks: tuple[str, ...] = ()
-        self._labels = tuple(sorted(counts))
-        self.task = _task(counts, loader)
-        self._batch = batch
-        self.inspection, self.expects = _probed(model, loss, optimizer, batch)
+        self._labels = tuple(sorted(sample.counts))
+        self.task = _task(sample.counts, loader)
+        self.inspection, self.expects = _probed(model, loss, optimizer, sample)
 
     @property
     def history(self) -> History:
@@ -293,22 +292,21 @@ class Watch:
         if self._loader is None or not undisturbed.can_be_read_twice(self._loader):
             return
         try:
-            self._batch, counts = undisturbed.read(self._loader, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
-            self._labels = tuple(sorted(counts))
-            self.task = _task(counts, self._loader, self._valid_loader)
-            self._seen, self._expects = _probed(self._model, self._loss, self._optimizer, self._batch)
+            sample = undisturbed.read(self._loader, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
+            self._batch, self._labels = sample.batch, tuple(sorted(sample.counts))
+            self.task = _task(sample.counts, self._loader, self._valid_loader)
+            self._seen, self._expects = _probed(self._model, self._loss, self._optimizer, sample)
         except InputError as error:
             self.remarks = (f"not looked at before training: {error}",)
 
     def _on_first_loss(self, first: "FirstLoss") -> None:
         """Look again at what the loop really hands to the model and to the loss, where the loader did not show it."""
-        from bindoctor import probe
+        from bindoctor import probe, undisturbed
         from bindoctor.expectations import expectation
 
         if self._hooks is None:
             return
         seen = self._seen
-        labels = probe.label_facts(first.batch.labels, "loss")
         if seen is None or not probe.is_what_was_seen(seen, first):
             loss = self._loss if first.untouched else None
             try:
@@ -316,7 +314,7 @@ class Watch:
                     self._model,
                     probe.reshaping(loss, first) if loss is not None else self._loss,
                     self._optimizer,
-                    first.batch,
+                    undisturbed.Sample(first.batch),
                     copies_only=True,
                 )
             except InputError:
@@ -331,8 +329,8 @@ class Watch:
                 else self._expects
             )
             if self._expects is not None:
-                seen = probe.as_handed_on(seen, first, self._expects)
-        self._seen = msgspec.structs.replace(seen, labels=msgspec.structs.replace(labels, values=labels.values))
+                seen = probe.as_handed_on(seen, first, self._loss, self._expects)
+        self._seen = msgspec.structs.replace(seen, labels=msgspec.structs.replace(seen.labels, seen_in="loss"))
         self._hooks.passes.expects = self._expects
 
     def _look_after(self) -> None:
@@ -397,14 +395,17 @@ def _probed(
     model: "nn.Module",
     loss: Callable[..., Any] | None,
     optimizer: "torch.optim.Optimizer | None",
-    batch: "Batch",
+    sample: "Sample",
     *,
     copies_only: bool = False,
 ) -> "tuple[Inspection, Expectation]":
     from bindoctor.probe import inspect
 
-    probe = inspect(model, loss, optimizer, batch, copies_only=copies_only)
-    return probe.inspection, probe.expects
+    probe = inspect(model, loss, optimizer, sample.batch, copies_only=copies_only)
+    seen = probe.inspection
+    if seen.inputs is not None and not sample.finite:
+        seen = msgspec.structs.replace(seen, inputs=msgspec.structs.replace(seen.inputs, finite=False))
+    return seen, probe.expects
 
 
 def _length(loader: object) -> int | None:

@@ -1,6 +1,7 @@
 """One batch through a copy of a model: what its outputs, its loss, its gradients and its activations show."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -57,7 +58,7 @@ MADE_BY = {
     "TanhBackward": "tanh",
 }
 MAX_VALUES = 20
-FIT_SECONDS = 0.35
+FIT_SECONDS = 0.25
 MIN_WILD = 10.0
 """Inputs of a larger root mean square are also tried standardised."""
 
@@ -95,7 +96,9 @@ def inspect(
     Raises:
         InputError: the model cannot be called with the batch, returns no tensor, or is to be left alone.
     """
-    with undisturbed(), stand_in_for(model) as stand_in:
+    with undisturbed(), warnings.catch_warnings(), stand_in_for(model) as stand_in:
+        # What a loss warns of on these rows is either found here, or said again by the loop.
+        warnings.simplefilter("ignore")
         if copies_only and not stand_in.copied:
             raise InputError("the model cannot be copied; put what it keeps of a pass in its return value.")
         return _inspected(stand_in, loss, optimizer, batch, fit_seconds)
@@ -133,7 +136,9 @@ def _inspected(
         number, error = _loss_on(own, outputs, labels)
         spread = _is_spread(own, outputs, labels, number)
     first = float(number.detach()) / (batch.rows if expects.summed else 1) if number is not None else math.nan
-    parameters = parameters_of(stand_in, number, optimizer, own)
+    # Which weights are reached shows without the loss as well, where a loop does more before it is called.
+    reaching = outputs.float().square().mean() if number is None else number
+    parameters = parameters_of(stand_in, reaching, optimizer, own)
     facts = _output_facts(outputs)
     wants_bounds = not facts.last and facts.low >= 0 and facts.high <= 1 and facts.low < facts.high
     if wants_bounds:
@@ -184,7 +189,7 @@ def is_what_was_seen(seen: Inspection, first: FirstLoss) -> bool:
     if (inputs is None) != (seen.inputs is None) or inputs is None or seen.inputs is None:
         return inputs is seen.inputs
     alike = 0.2 < (inputs.largest + 1e-12) / (seen.inputs.largest + 1e-12) < 5
-    return alike and inputs.shape[1:] == seen.inputs.shape[1:] and inputs.finite == seen.inputs.finite
+    return alike and inputs.shape[1:] == seen.inputs.shape[1:]
 
 
 def reshaping(loss: Callable[..., Any], first: FirstLoss) -> Callable[..., Any]:
@@ -220,6 +225,7 @@ def of_first_loss(model: nn.Module, optimizer: torch.optim.Optimizer, first: Fir
 
 def _is_spread(loss: Callable[..., Any], outputs: Tensor, labels: Tensor | None, number: Tensor | None) -> bool:
     """Tell whether a loss changes when the labels get the outputs' shape, with as many elements."""
+    labels = None if labels is None else labels.cpu()
     if labels is None or number is None or labels.shape == outputs.shape or labels.numel() != outputs.numel():
         return False
     matched, _ = _loss_on(loss, outputs.detach(), labels.reshape(outputs.shape))
@@ -228,15 +234,18 @@ def _is_spread(loss: Callable[..., Any], outputs: Tensor, labels: Tensor | None,
     return abs(float(matched) - float(number.detach())) > 1e-4 * max(1.0, abs(float(matched)))
 
 
-def as_handed_on(seen: Inspection, first: FirstLoss, expects: Expectation) -> Inspection:
+def as_handed_on(
+    seen: Inspection, first: FirstLoss, loss: Callable[..., Any] | None, expects: Expectation
+) -> Inspection:
     """Return an inspection whose outputs, labels and loss are those of a loop that changes the outputs itself."""
-    outputs = first.outputs.cpu()
+    outputs, labels = first.outputs.cpu(), first.batch.labels
+    spread = loss is not None and _is_spread(on_cpu(loss), outputs, labels, first.value.cpu().float().mean())
     return msgspec.structs.replace(
         seen,
         loss=expects.name,
         takes=expects.takes,
         outputs=_output_facts(outputs),
-        labels=label_facts(first.batch.labels, "loss"),
+        labels=msgspec.structs.replace(label_facts(labels, "loss"), broadcast=spread),
         first_loss=float(first.value.float().mean()) / (first.batch.rows if expects.summed else 1),
         loss_error="",
         fit=None,

@@ -4,7 +4,7 @@ import copy
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -174,8 +174,23 @@ def joined(batches: Sequence[Batch]) -> Batch:
     return Batch(arguments, keywords, labels)
 
 
-def read(loader: Iterable[Any], *, rows: int, seconds: float) -> tuple[Batch, Mapping[float, int]]:
-    """Return the first batches joined up to so many rows, and how often each label occurs as far as time allows.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The first rows of a loader.
+
+    Attributes:
+        batch: some of them, joined.
+        counts: how often each label occurs in all that were looked at.
+        finite: whether all inputs that were looked at are finite.
+    """
+
+    batch: Batch
+    counts: Mapping[float, int] = field(default_factory=dict)
+    finite: bool = True
+
+
+def read(loader: Iterable[Any], *, rows: int, seconds: float) -> Sample:
+    """Return the first batches joined up to so many rows, and what all of them hold as far as time allows.
 
     Raises:
         InputError: the loader gives nothing, or no batches.
@@ -183,10 +198,12 @@ def read(loader: Iterable[Any], *, rows: int, seconds: float) -> tuple[Batch, Ma
     until = perf_counter() + seconds
     kept: list[Batch] = []
     counted: dict[float, int] = {}
+    finite = True
     with batches_of(loader) as batches:
         for batch in batches:
             if not kept or sum(one.rows for one in kept) < rows:
                 kept.append(batch)
+            finite = finite and all(bool(torch.isfinite(t).all()) for t in batch.tensors if t.is_floating_point())
             for value, count in _counted(batch.labels).items():
                 counted[value] = counted.get(value, 0) + count
             if len(counted) > 1000 or perf_counter() > until:
@@ -194,7 +211,7 @@ def read(loader: Iterable[Any], *, rows: int, seconds: float) -> tuple[Batch, Ma
     if not kept:
         raise InputError("the loader gives no batch; give one that can be iterated, with at least one batch.")
     whole = joined(kept)
-    return whole.take(torch.arange(min(rows, whole.rows))), counted
+    return Sample(whole.take(torch.arange(min(rows, whole.rows))), counted, finite)
 
 
 def _counted(labels: Tensor | None) -> Mapping[float, int]:

@@ -48,6 +48,12 @@ def advice(*titles: str) -> tuple[Fix, ...]:
     return tuple(Fix(title, aim=Aim.ADVISE) for title in titles)
 
 
+def stuck_at_zero(model: Inspection) -> list[str]:
+    """Return the names of the weights before the last layer that start at zero and get no gradient."""
+    weights = [one for one in model.parameters if one.registered and one.trainable and len(one.shape) > 1]
+    return [one.name for one in weights[:-1] if one.weight and one.constant == 0 and one.gradient == 0]
+
+
 def unconfirmed(model: Inspection) -> bool:
     """Tell whether a training went on, but what it handed to the loss was not seen: it may differ from the loader's."""
     return model.training is not None and model.labels.seen_in == "loader"

@@ -13,10 +13,11 @@ CLASSES = {"loss": "CrossEntropyLoss", "takes": "class-logits"}
 
 def _binary(model: Inspection) -> tuple[str, tuple[str, ...]]:
     outputs, takes = model.outputs, model.takes
-    if takes == "logits" and outputs.low >= 0 and outputs.high <= 1 and (outputs.last == "sigmoid" or outputs.bounded):
-        made = "a sigmoid makes" if outputs.last == "sigmoid" else "the model keeps"
+    kept = outputs.last == "sigmoid" or (outputs.bounded and any(one.gradient for one in model.parameters))
+    if takes == "logits" and kept and outputs.low >= 0 and outputs.high <= 1:
+        made = "a sigmoid keeps" if outputs.last == "sigmoid" else "the model keeps"
         return (
-            f"{made} the outputs lie between 0 and 1 ({outputs.low:.2g} to {outputs.high:.2g} here), and {model.loss} "
+            f"{made} the outputs between 0 and 1 ({outputs.low:.2g} to {outputs.high:.2g} here), and {model.loss} "
             "applies a sigmoid of its own",
             ("Remove the model's sigmoid, and apply one only to read probabilities", "Or use BCELoss"),
         )
@@ -88,7 +89,7 @@ def _of_any(model: Inspection) -> tuple[str, tuple[str, ...]]:
 @rule(
     "BD501",
     severity=Severity.ERROR,
-    explains=("BD502", "BD503", "BD505", "BD508", *RUN_SYMPTOMS, *ANSWER_SYMPTOMS),
+    explains=("BD502", "BD503", "BD505", "BD507", "BD508", *RUN_SYMPTOMS, *ANSWER_SYMPTOMS),
     flags=[
         example("a sigmoid before a logits loss", model=seen(outputs=SQUASHED), says="a sigmoid of its own"),
         example("a softmax before cross-entropy", model=seen(**CLASSES, outputs=CHANCES), says="a softmax of its own"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bindoctor import Finding, Fix, Inspection, LayerFacts, Recipe, Severity, Where, example, rule
-from bindoctor_rules._models import ANSWER_SYMPTOMS, RUN_SYMPTOMS, advice, seen
+from bindoctor_rules._models import ANSWER_SYMPTOMS, RUN_SYMPTOMS, advice, seen, stuck_at_zero
 
 
 def _layers(*dead: float, rows: int = 256) -> tuple[LayerFacts, ...]:
@@ -58,7 +58,7 @@ def dead_units(
         for layer in model.layers
         if layer.dead is not None and layer.dead > min_dead and layer.rows >= min_rows and layer.units >= min_units
     ]
-    if not dead:
+    if not dead or stuck_at_zero(model):
         return
     share, layer = max(dead, key=lambda one: one[0])
     others = f", and more than {min_dead:.0%} of {len(dead) - 1} other layers" if len(dead) > 1 else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bindoctor import Finding, Fix, Inspection, ParameterFacts, Recipe, Severity, Where, example, rule
-from bindoctor_rules._models import ANSWER_SYMPTOMS, RUN_SYMPTOMS, advice, seen
+from bindoctor_rules._models import ANSWER_SYMPTOMS, RUN_SYMPTOMS, advice, seen, stuck_at_zero
 from bindoctor_rules._wording import listed
 
 
@@ -88,7 +88,7 @@ def vanishing_gradient(
     if len(known) < 2:
         return
     hidden = [(one, gradient) for one, gradient in known[:-1] if one.weight]
-    zero = [one.name for one, gradient in hidden if one.constant == 0 and gradient == 0]
+    zero = stuck_at_zero(model)
     alike = [one.name for one, _ in hidden if one.constant is not None and one.constant != 0 and one.shape[0] > 1]
     (first, low), (last, high) = known[0], known[-1]
     ratio = low / high if high > 0 else math.nan

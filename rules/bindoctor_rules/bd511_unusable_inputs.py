@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 
-from bindoctor import Finding, InputFacts, Inspection, Severity, Where, example, rule
+import numpy as np
+
+from bindoctor import Finding, InputFacts, Inspection, Severity, StepFacts, Where, example, rule
 from bindoctor_rules._models import ANSWER_SYMPTOMS, RUN_SYMPTOMS, advice, seen
 
 
@@ -28,6 +30,10 @@ def _inputs(largest: float, rescaled: float | None = None, *, finite: bool = Tru
         ),
     ],
     passes=[
+        example(
+            "the loop fills NaN in",
+            model=seen(inputs=_inputs(1.0, finite=False), training=StepFacts(9, 9, (0,), (1.0,))),
+        ),
         example("standardised", model=seen(inputs=_inputs(1.1))),
         example("the model normalises", model=seen(inputs=_inputs(255.0, 0.7), first_loss=0.72)),
         example("standardising helps nothing", model=seen(inputs=_inputs(50.0, 5.0), first_loss=5.5)),
@@ -53,7 +59,10 @@ def unusable_inputs(model: Inspection, *, min_ratio: float = 2.0, min_loss: floa
     inputs = model.inputs
     if inputs is None:
         return
+    training = model.training
     if not inputs.finite:
+        if training is not None and training.first_not_finite is None and np.isfinite(training.gradient_norms).all():
+            return
         yield Finding(
             "the inputs hold NaN or infinity, which the outputs, the loss and then all weights become",
             Where("model"),
