@@ -39,7 +39,7 @@ class Activations(TorchFunctionMode):
             name = self.names[id(one)]
             self.handles.append(one.register_forward_pre_hook(lambda *_, name=name: self.path.append(name)))
             self.handles.append(one.register_forward_hook(self._left, always_call=True))
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def _left(self, *_: object) -> None:
@@ -47,7 +47,7 @@ class Activations(TorchFunctionMode):
             self.path.pop()
 
     def __exit__(self, *reason: Any) -> None:
-        super().__exit__(*reason)
+        super().__exit__(*reason)  # type: ignore[no-untyped-call]
         for handle in self.handles:
             handle.remove()
 

@@ -51,9 +51,7 @@ class stand_in_for:  # noqa: N801
 
 def device_of(module: nn.Module) -> torch.device:
     """Return the device of a module's first parameter or buffer."""
-    first = next(iter(module.parameters()), None)
-    if first is None:
-        first = next(iter(module.buffers()), None)
+    first: Tensor | None = next(iter((*module.parameters(), *module.buffers())), None)
     return torch.device("cpu") if first is None else first.device
 
 

@@ -79,7 +79,7 @@ def _learn(
             if perf_counter() > until:
                 return None
             optimizer.zero_grad()
-            number.backward()
+            number.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return None
 
@@ -91,7 +91,7 @@ def _some_of_each_class(batch: Batch) -> Tensor:
         return torch.arange(min(ROWS, batch.rows))
     flat = labels.reshape(-1).cpu()
     places: list[int] = []
-    queues = [torch.nonzero(flat == value).reshape(-1).tolist() for value in flat.unique()[:ROWS]]
+    queues = [torch.nonzero(flat == value).reshape(-1).tolist() for value in flat.unique()[:ROWS]]  # type: ignore[no-untyped-call]
     while len(places) < ROWS and any(queues):
         places += [queue.pop(0) for queue in queues if queue]
     return torch.tensor(sorted(places[:ROWS]))

@@ -95,7 +95,7 @@ class Hooks:
         if outputs.requires_grad:
             if self._on_first_loss is not None:
                 self._given = arguments, keywords, outputs
-            outputs.register_hook(lambda _: self._backward(current))
+            outputs.register_hook(lambda _: self._backward(current))  # type: ignore[no-untyped-call]
         else:
             current.without_gradient = True
         self.passes.add(current)

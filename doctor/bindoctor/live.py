@@ -211,6 +211,11 @@ class Watch:
             self._hooks.passes.log(taken)
 
     @property
+    def watches_loss(self) -> bool:
+        """Tell whether losses have been seen where they are computed."""
+        return self._hooks is not None and self._hooks.passes.has_losses
+
+    @property
     def history(self) -> History:
         """Return the run so far, epoch by epoch, with losses and gradient norms step by step as series."""
         first = math.nan if self._seen is None else self._seen.first_loss

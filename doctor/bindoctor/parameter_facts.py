@@ -108,6 +108,7 @@ def _held_back(module: nn.Module, named: Mapping[int, Any]) -> Iterator[tuple[in
                 continue
             place = f"{owner_name}.{attribute}" if owner_name else attribute
             for key, part in _parts(value):
+                tensors: list[tuple[str, Tensor]]
                 if isinstance(part, nn.Module):
                     tensors = [(f"{place}[{key}].{name}", p) for name, p in part.named_parameters()]
                 elif isinstance(part, Tensor) and part.is_leaf and part.requires_grad:

@@ -167,6 +167,11 @@ class Passes:
             epoch["score"] = phase.right / phase.judged
 
     @property
+    def has_losses(self) -> bool:
+        """Tell whether any training pass came with its loss."""
+        return bool(self._losses) or any(one.loss is not None for one in self._waiting)
+
+    @property
     def valid_rows(self) -> int | None:
         """Return how many rows the last validation was of; None before one."""
         return self._last_phase.rows or None if self._last_phase is not None else None

@@ -311,7 +311,7 @@ def label_facts(labels: Tensor | None, seen_in: Any = "loader") -> LabelFacts:
     """Describe labels by shape, type and values."""
     if labels is None:
         return LabelFacts((), "", (), seen_in)
-    distinct = labels.detach().reshape(-1).cpu().unique()
+    distinct = labels.detach().reshape(-1).cpu().unique()  # type: ignore[no-untyped-call]
     shown = distinct if len(distinct) <= MAX_VALUES else torch.cat([distinct[: MAX_VALUES - 1], distinct[-1:]])
     return LabelFacts(
         tuple(labels.shape), str(labels.dtype).removeprefix("torch."), tuple(map(float, shown.tolist())), seen_in

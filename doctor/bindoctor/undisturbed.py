@@ -103,7 +103,8 @@ def _tensor(value: Any) -> Tensor | None:
 def undisturbed() -> Iterator[None]:
     """Put the random numbers of Python, NumPy and PyTorch, on every device in use, back where they were."""
     python, numpy_state, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    in_use = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    cuda = torch.cuda.get_rng_state_all() if in_use else None
     try:
         yield
     finally:
@@ -139,7 +140,9 @@ def batches_of(loader: Iterable[Any]) -> Iterator[Iterator[Batch]]:
 
 
 def _raw(loader: Iterable[Any]) -> Iterator[Any]:
-    if not isinstance(loader, DataLoader) or loader.num_workers == 0:
+    # A library's own kind of loader may keep count of its batches.
+    plain = type(loader).__iter__ is DataLoader.__iter__ if isinstance(loader, DataLoader) else True
+    if not isinstance(loader, DataLoader) or (loader.num_workers == 0 and plain):
         yield from loader
         return
     if isinstance(loader.dataset, IterableDataset):
@@ -218,7 +221,7 @@ def _counted(labels: Tensor | None) -> Mapping[float, int]:
     """Count the labels of single-label classification; nothing for one output each of several columns."""
     if labels is None or labels.is_complex() or (labels.ndim > 1 and labels.shape[1:].numel() != 1):
         return {}
-    values, counts = labels.detach().reshape(-1).cpu().unique(return_counts=True)
+    values, counts = labels.detach().reshape(-1).cpu().unique(return_counts=True)  # type: ignore[no-untyped-call]
     return dict(zip(map(float, values.tolist()), counts.tolist(), strict=True))
 
 
