@@ -63,9 +63,9 @@ class BinDoctor(Callback):  # type: ignore[misc]
             self.watch.__exit__(type(exception), exception, None)
 
 
-def _called_by_it(pl_module: Any) -> nn.Module:
+def _called_by_it(pl_module: nn.Module) -> nn.Module:
     """Return the module that a training step calls: the LightningModule, or the network in one without ``forward``."""
     if type(pl_module).forward is not LightningModule.forward:
-        return pl_module  # type: ignore[no-any-return]
+        return pl_module
     inner = [one for one in pl_module.children() if next(one.parameters(), None) is not None]
     return inner[0] if len(inner) == 1 else pl_module
