@@ -9,7 +9,7 @@ from bindoctor_rules._models import advice, seen
 @rule(
     "BD509",
     severity=Severity.ERROR,
-    explains=("BD402", "BD403", "BD406", "BD601"),
+    explains=("BD402", "BD403", "BD406", "BD407", "BD414", "BD601"),
     flags=[
         example(
             "validated in training mode",
