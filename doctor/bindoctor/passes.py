@@ -18,6 +18,7 @@ MAX_WAITING = 512
 MAX_KEPT_ROWS = 50_000
 MAX_POINTS = 5_000
 MAX_CLASSES = 100
+MOST_OF_A_LOADER = 0.7
 
 
 class Pass:
@@ -100,11 +101,11 @@ class Passes:
 
     def _train(self, one: Pass, loss: float) -> None:
         self._end_phase()
-        new = self._trained % self.batches == 0 if self.batches else bool(self._epochs) and "ended" in self._epochs[-1]
-        if new or not self._epochs:
-            self._epochs.append({"sum": 0.0, "count": 0})
+        if not self._epochs or self._is_over(self._epochs[-1]):
+            self._epochs.append({"sum": 0.0, "count": 0, "passes": 0})
         self._trained += 1
         epoch = self._epochs[-1]
+        epoch["passes"] += 1
         epoch["rate"] = self._rate
         if math.isnan(loss) and one.loss is None:
             return
@@ -115,6 +116,13 @@ class Passes:
         self._loss_steps.append(one.step)
         if not math.isfinite(loss) and self.first_not_finite is None:
             self.first_not_finite = one.step
+
+    def _is_over(self, epoch: dict[str, Any]) -> bool:
+        """Tell whether a loader has been gone through; one that was validated after most of it was a shorter one."""
+        if self.batches is None:
+            return "ended" in epoch
+        passes = epoch["passes"]
+        return bool(passes >= self.batches or ("ended" in epoch and passes >= MOST_OF_A_LOADER * self.batches))
 
     def _validate(self, one: Pass, loss: float) -> None:
         if self._phase is None:
