@@ -31,7 +31,8 @@ def _hooks(model: nn.Module) -> int:
 
 
 def _random_state() -> tuple[Any, ...]:
-    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    numbers: Any = np.random.get_state(legacy=True)
+    return random.getstate(), numbers[1].tolist(), torch.get_rng_state().tolist()
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -60,10 +61,10 @@ def test_a_watched_training_is_the_bare_one_to_the_last_bit() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_a_preflight_leaves_everything_as_it_was(training: bool) -> None:
     model = _with_everything().train(training)
-    model[0].weight.requires_grad_(False)  # type: ignore[union-attr, operator]
+    model[0].weight.requires_grad_(False)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad])
     loader = loader_of(*rows())
-    model[4].weight.grad = torch.ones_like(model[4].weight)  # type: ignore[arg-type, union-attr]
+    model[4].weight.grad = torch.ones_like(model[4].weight)  # type: ignore[arg-type]
     state, modes, hooks, numbers = copy.deepcopy(model.state_dict()), model.training, _hooks(model), _random_state()
     trainable = [p.requires_grad for p in model.parameters()]
     bindoctor.preflight(model, BINARY, optimizer, loader)
@@ -73,7 +74,7 @@ def test_a_preflight_leaves_everything_as_it_was(training: bool) -> None:
     assert _random_state() == numbers
     assert [p.requires_grad for p in model.parameters()] == trainable
     assert [p.grad is not None for p in model.parameters()] == [False] * 4 + [True, False]
-    assert bool((model[4].weight.grad == 1).all())  # type: ignore[union-attr]
+    assert bool((model[4].weight.grad == 1).all())
 
 
 class DrawingRows(Dataset[tuple[Tensor, Tensor]]):
@@ -230,7 +231,7 @@ def test_a_model_that_cannot_be_copied_is_put_back() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.net = _with_everything()
-            self.kept = self.net[0].weight.sum()  # type: ignore[union-attr, operator]
+            self.kept = self.net[0].weight.sum()  # type: ignore[operator]
 
         def forward(self, x: Tensor) -> Tensor:
             out: Tensor = self.net(x)

@@ -41,8 +41,8 @@ def _dead() -> nn.Sequential:
 def _saturated() -> nn.Sequential:
     model = network(unit=nn.Tanh)
     with torch.no_grad():
-        model[0].weight.mul_(100.0)  # type: ignore[operator, union-attr]
-        model[2].weight.mul_(50.0)  # type: ignore[operator, union-attr]
+        model[0].weight.mul_(100.0)  # type: ignore[operator]
+        model[2].weight.mul_(50.0)  # type: ignore[operator]
     return model
 
 

@@ -147,7 +147,7 @@ class Hooks:
         self._gradients.after_step()
         self._steps += 1
         self._stepped = True
-        self.rate = max(self.rate, *(float(group["lr"]) for group in self._optimizer.param_groups if "lr" in group))
+        self.rate = max((self.rate, *(float(group["lr"]) for group in self._optimizer.param_groups if "lr" in group)))
         self.passes.stepped(float(self._optimizer.param_groups[0].get("lr", math.nan)))
 
 

@@ -59,6 +59,9 @@ MADE_BY = {
 }
 MAX_VALUES = 20
 FIT_SECONDS = 0.25
+FEW_ROWS = 32
+PASS_SECONDS = 0.06
+"""A pass over the rows looked at takes no longer; eight or so of them make a preflight."""
 MIN_WILD = 10.0
 """Inputs of a larger root mean square are also tried standardised."""
 
@@ -112,12 +115,10 @@ def _inspected(
     fit_seconds: float,
 ) -> Probe:
     module = stand_in.module
-    batch = batch.to(device_of(module))
+    batch = _in_time(module, batch.to(device_of(module)), with_labels=loss is None)
     module.train()
-    began = perf_counter()
     with torch.enable_grad(), Activations(module, batch.rows) as activations:
         given = called(module, batch, with_labels=loss is None)
-    seconds = perf_counter() - began
     raw = tensor_in(given)
     if raw is None:
         raise InputError(
@@ -156,12 +157,26 @@ def _inspected(
         error,
         parameters,
         activations.facts(outputs),
-        _fit(stand_in, loss, batch, expects, fit_seconds if seconds < 0.1 else 0.0) if not error else None,
+        _fit(stand_in, loss, batch, expects, fit_seconds) if not error else None,
         None if optimizer is None else optimizer_facts(optimizer),
         _evaluation_difference(module, batch, with_labels=loss is None),
         bool(modes_of(module)),
     )
     return Probe(inspection, expects)
+
+
+def _in_time(module: nn.Module, batch: Batch, *, with_labels: bool) -> Batch:
+    """Return as many rows as a pass takes little time for, told by one over the first few."""
+    if batch.rows <= FEW_ROWS:
+        return batch
+    few = batch.take(torch.arange(FEW_ROWS))
+    module.eval()
+    with torch.no_grad():
+        called(module, few, with_labels=with_labels)
+        began = perf_counter()
+        called(module, few, with_labels=with_labels)
+    affordable = int(FEW_ROWS * PASS_SECONDS / max(perf_counter() - began, 1e-9))
+    return batch if affordable >= batch.rows else batch.take(torch.arange(max(FEW_ROWS, affordable)))
 
 
 def _own_loss(given: Any) -> tuple[Tensor | None, str]:

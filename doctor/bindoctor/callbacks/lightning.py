@@ -1,9 +1,7 @@
 """Watches a Lightning ``Trainer``: ``Trainer(callbacks=[BinDoctor()])``."""
 
 from collections.abc import Callable
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from bindoctor.errors import InputError
 from bindoctor.live import LOGGED, Watch
@@ -17,6 +15,10 @@ except ImportError:
         raise InputError(
             "bindoctor.callbacks.lightning needs Lightning; install it with: pip install lightning"
         ) from error
+
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class BinDoctor(Callback):  # type: ignore[misc]
@@ -34,7 +36,9 @@ class BinDoctor(Callback):  # type: ignore[misc]
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Look at the model on a batch, and attach the hooks."""
-        losses = [one for one in pl_module.modules() if isinstance(one, nn.modules.loss._Loss)]
+        from torch.nn.modules.loss import _Loss
+
+        losses = [one for one in pl_module.modules() if isinstance(one, _Loss)]
         loss = self.loss if self.loss is not None else next(iter(losses), None)
         loaders = trainer.val_dataloaders
         valid = loaders[0] if isinstance(loaders, list) and loaders else loaders
@@ -63,7 +67,7 @@ class BinDoctor(Callback):  # type: ignore[misc]
             self.watch.__exit__(type(exception), exception, None)
 
 
-def _called_by_it(pl_module: nn.Module) -> nn.Module:
+def _called_by_it(pl_module: "nn.Module") -> "nn.Module":
     """Return the module that a training step calls: the LightningModule, or the network in one without ``forward``."""
     if type(pl_module).forward is not LightningModule.forward:
         return pl_module
