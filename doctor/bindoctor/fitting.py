@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ def fit_a_few_rows(
     if not trained or few.labels is None:
         return None
     start = [p.detach().clone() for p in trained]
-    until = perf_counter() + seconds
+    until = thread_time() + seconds
     best: FitFacts | None = None
     for rate in RATES:
         with torch.no_grad():
@@ -76,7 +76,7 @@ def _learn(
             learned = step > 0 and last < 0.1 * first
             if learned or step == STEPS or not math.isfinite(last) or not number.requires_grad:
                 return FitFacts(few.rows, step, first, last)
-            if perf_counter() > until:
+            if thread_time() > until:
                 return None
             optimizer.zero_grad()
             number.backward()  # type: ignore[no-untyped-call]

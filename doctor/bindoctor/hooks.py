@@ -14,13 +14,19 @@ from bindoctor.inspection import StepFacts
 from bindoctor.passes import Pass, Passes
 from bindoctor.undisturbed import Batch
 
-MAX_SHARE = 0.02
+MAX_SHARE = 0.005
 """How much of the steps' time looking at gradients may take: k follows from it."""
 FIRST_LOOKS = 5
 """Steps at the start that are all looked at."""
 MAX_WATCHED_WEIGHTS = 4
 MAX_WATCHED_SIZE = 1_000_000
 RESET_LOOKS = 8
+LEARNING_STEPS = 32
+"""Steps by which it is known whether the loop makes one backward pass a step, as most do.
+
+From then on the last pass before a step is known to be the one that was trained on, and need not be told by its
+backward pass, which costs as much as all else that is watched.
+"""
 
 
 class Hooks:
@@ -49,6 +55,8 @@ class Hooks:
         self._gradients = _Gradients(model, optimizer)
         self._steps = self._backwards = self._evaluating = 0
         self._stepped = False
+        self._learning = self._alternates = True
+        self._with_gradient = 0
         self._not_reset = self._looked_for_reset = 0
         self._handles = [
             model.register_forward_hook(self._forward, with_kwargs=True),
@@ -63,6 +71,7 @@ class Hooks:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        self._given = None
         self.passes.settle(at_end=True)
 
     @property
@@ -95,7 +104,9 @@ class Hooks:
         if outputs.requires_grad:
             if self._on_first_loss is not None:
                 self._given = arguments, keywords, outputs
-            outputs.register_hook(lambda _: self._backward(current))  # type: ignore[no-untyped-call]
+            self._with_gradient += 1
+            if self._learning or not self._alternates:
+                outputs.register_hook(lambda _: self._backward(current))  # type: ignore[no-untyped-call]
         else:
             current.without_gradient = True
         self.passes.add(current)
@@ -130,25 +141,36 @@ class Hooks:
             report(FirstLoss(Batch(tuple(arguments), dict(keywords), labels.detach()), made, outputs, value.detach()))
 
     def _backward(self, current: Pass) -> None:
-        current.trained = True
-        self._backwards += 1
-        if not self._model.training and self._modes and not any(one.training for one in self._modes):
-            self._evaluating += 1
+        self._trained(current)
         if self._stepped:
             self._stepped = False
             if self._looked_for_reset < RESET_LOOKS:
                 self._looked_for_reset += 1
                 self._not_reset += self._gradients.are_left()
 
+    def _trained(self, current: Pass) -> None:
+        current.trained = True
+        self._backwards += 1
+        self._evaluating += bool(self._modes) and not current.training and not current.mixed
+
     def _before_step(self, *_: Any) -> None:
+        if self._learning:
+            self._alternates &= self._backwards == self._with_gradient == self._steps + 1
+        elif self._alternates and self._current is not None and not self._current.trained:
+            self._trained(self._current)
         self._gradients.before_step(self._steps)
 
     def _after_step(self, *_: Any) -> None:
         self._gradients.after_step()
         self._steps += 1
         self._stepped = True
-        self.rate = max((self.rate, *(float(group["lr"]) for group in self._optimizer.param_groups if "lr" in group)))
-        self.passes.stepped(float(self._optimizer.param_groups[0].get("lr", math.nan)))
+        if self._learning and self._steps == LEARNING_STEPS:
+            self._learning = False
+            self._on_first_loss = self._given = None
+        rate = float(self._optimizer.param_groups[0].get("lr", math.nan))
+        if rate > self.rate:
+            self.rate = rate
+        self.passes.stepped(rate)
 
 
 class _Gradients:
