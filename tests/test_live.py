@@ -314,3 +314,27 @@ def test_layers_of_a_shared_weight_and_a_loss_with_weights_of_its_own_are_no_fau
     loss = Weighted()
     optimizer = torch.optim.Adam([*model.parameters(), *loss.parameters()])
     assert bindoctor.preflight(model, loss, optimizer, rows()).findings == ()
+
+
+def test_sparse_gradients_are_watched() -> None:
+    model = nn.Sequential(nn.EmbeddingBag(50, 8, sparse=True), nn.Linear(8, 1))
+    inputs, labels = torch.randint(0, 50, (128, 6)), torch.randint(0, 2, (128, 1)).float()
+    optimizer, loader = torch.optim.SGD(model.parameters(), 0.1), loader_of(inputs, labels)
+    with bindoctor.watch(model, BINARY, optimizer, loader) as w:
+        train(model, BINARY, optimizer, loader)
+    assert w.findings == () and w.remarks == ()
+
+
+def test_a_fault_in_watching_does_not_stop_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    optimizer, loader = torch.optim.Adam(model.parameters()), loader_of(*rows())
+    with bindoctor.watch(model, BINARY, optimizer, loader) as w:
+        assert w._hooks is not None
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("no more")
+
+        monkeypatch.setattr(w._hooks.passes, "add", fails)
+        assert len(train(model, BINARY, optimizer, loader)) == 24
+    assert w.remarks == ("watching ended early: RuntimeError: no more",)
+    assert _hooks(model) == 0

@@ -44,7 +44,10 @@ def fit_a_few_rows(
         with torch.no_grad():
             for parameter, value in zip(trained, start, strict=True):
                 parameter.copy_(value)
-        found = _learn(module, loss, few, trained, rate, until, len(rows) if summed else 1)
+        try:
+            found = _learn(module, loss, few, trained, rate, until, len(rows) if summed else 1)
+        except Exception:  # the model and the loss are the user's; sparse gradients are not Adam's
+            return None
         if found is None:
             return best
         if best is None or found.last_loss < best.last_loss:

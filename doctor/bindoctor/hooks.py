@@ -35,6 +35,7 @@ class Hooks:
     Attributes:
         passes: the passes so far, sorted into training and validation.
         rate: the highest learning rate so far.
+        failure: what went wrong in watching, which then ended; "" as long as nothing did.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Hooks:
         on_first_loss: Callable[[FirstLoss], None],
     ) -> None:
         self.passes = passes
+        self.failure = ""
         self.rate = 0.0
         self._model, self._optimizer = model, optimizer
         self._modes = modes_of(model)
@@ -59,12 +61,12 @@ class Hooks:
         self._with_gradient = 0
         self._not_reset = self._looked_for_reset = 0
         self._handles = [
-            model.register_forward_hook(self._forward, with_kwargs=True),
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
+            model.register_forward_hook(self._guarded(self._forward), with_kwargs=True),
+            optimizer.register_step_pre_hook(self._guarded(self._before_step)),
+            optimizer.register_step_post_hook(self._guarded(self._after_step)),
         ]
         if isinstance(loss, nn.Module):
-            self._handles.append(loss.register_forward_hook(self._loss))
+            self._handles.append(loss.register_forward_hook(self._guarded(self._loss)))
 
     def remove(self) -> None:
         """Take all hooks off."""
@@ -72,7 +74,20 @@ class Hooks:
             handle.remove()
         self._handles = []
         self._given = None
-        self.passes.settle(at_end=True)
+        self._guarded(self.passes.settle)(at_end=True)
+
+    def _guarded(self, watching: Callable[..., None]) -> Callable[..., None]:
+        """Return a hook that gives up watching where it fails: the training goes on."""
+
+        def guarded(*arguments: Any, **named: Any) -> None:
+            if self.failure:
+                return
+            try:
+                watching(*arguments, **named)
+            except Exception as error:  # a loop may hand on anything
+                self.failure = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+        return guarded
 
     @property
     def steps(self) -> int:
@@ -106,7 +121,7 @@ class Hooks:
                 self._given = arguments, keywords, outputs
             self._with_gradient += 1
             if self._learning or not self._alternates:
-                outputs.register_hook(lambda _: self._backward(current))  # type: ignore[no-untyped-call]
+                outputs.register_hook(lambda _: self._guarded(self._backward)(current))  # type: ignore[no-untyped-call]
         else:
             current.without_gradient = True
         self.passes.add(current)

@@ -175,6 +175,8 @@ class Watch:
         if self._hooks is None:
             return
         self._hooks.remove()
+        if self._hooks.failure:
+            self.remarks = (*self.remarks, f"watching ended early: {self._hooks.failure}")
         if error is None or isinstance(error, Exception):
             self._look_after()
 
@@ -301,8 +303,8 @@ class Watch:
             self._batch, self._labels = sample.batch, tuple(sorted(sample.counts))
             self.task = _task(sample.counts, self._loader, self._valid_loader)
             self._seen, self._expects = _probed(self._model, self._loss, self._optimizer, sample)
-        except InputError as error:
-            self.remarks = (f"not looked at before training: {error}",)
+        except Exception as error:  # the model, the loss and the loader are the user's, and training goes on
+            self.remarks = (f"not looked at before training: {_in_one_line(error)}",)
 
     def _on_first_loss(self, first: "FirstLoss") -> None:
         """Look again at what the loop really hands to the model and to the loss, where the loader did not show it."""
@@ -322,7 +324,7 @@ class Watch:
                     undisturbed.Sample(first.batch),
                     copies_only=True,
                 )
-            except InputError:
+            except Exception:  # the model and the loss are the user's, and training goes on
                 seen = seen or probe.of_first_loss(self._model, self._optimizer, first)
             self._batch = first.batch
             self.remarks = ()
@@ -345,8 +347,8 @@ class Watch:
             return
         try:
             self._layers = tuple(probe.layers_now(self._model, self._batch, with_labels=self._loss is None))
-        except InputError:
-            self._layers = None
+        except Exception as error:  # the model is the user's, and may raise anything
+            self.remarks = (*self.remarks, f"not looked at after training: {_in_one_line(error)}")
 
 
 def watch(
@@ -374,6 +376,11 @@ def watch(
         InputError: something that is no module or no optimizer.
     """
     return Watch(model, loss, optimizer, loader, valid_loader)
+
+
+def _in_one_line(error: Exception) -> str:
+    said = " ".join(str(error).split())[:300]
+    return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
 
 
 def _checked(model: object, optimizer: object) -> None:
