@@ -85,6 +85,13 @@ class AlwaysDropping(nn.Module):
         return out
 
 
+class Halved(nn.Module):
+    """A user's own sigmoid, made of another function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 + 0.5 * x.tanh()
+
+
 class OwnBinary(nn.Module):
     """A user's own binary cross-entropy, which broadcasts in silence."""
 
@@ -148,6 +155,7 @@ BROKEN: dict[str, tuple[str, Setup]] = {
     "infinity in an input": ("BD511", lambda: watched(network(), BINARY, _with_one(torch.inf))),
     "sigmoid before a logits loss": ("BD501", lambda: watched(network(nn.Sigmoid()), BINARY, rows())),
     "sigmoid before an own logits loss": ("BD501", lambda: watched(network(nn.Sigmoid()), Focal(), rows())),
+    "own sigmoid before a logits loss": ("BD501", lambda: watched(network(Halved()), BINARY, rows())),
     "softmax over one output": ("BD501", lambda: watched(network(nn.Softmax(1)), nn.BCELoss(), rows())),
     "softmax before cross-entropy": (
         "BD501",
@@ -241,7 +249,17 @@ def _logistic() -> nn.Linear:
     return model
 
 
+def _between_zero_and_one() -> nn.Sequential:
+    """Make a network whose logits start within [0, 1], and whose hidden units never let large inputs through."""
+    model = network(unit=nn.Sigmoid)
+    nn.init.constant_(model[4].bias, 0.5)  # type: ignore[arg-type]
+    with torch.no_grad():
+        model[4].weight.mul_(0.1)  # type: ignore[operator]
+    return model
+
+
 HEALTHY: dict[str, Setup] = {
+    "logits that start between 0 and 1": lambda: watched(_between_zero_and_one(), BINARY, rows()),
     "network": lambda: watched(network(), BINARY, rows()),
     "logistic regression from zero": lambda: watched(_logistic(), BINARY, rows()),
     "tanh units": lambda: watched(network(unit=nn.Tanh), BINARY, rows()),

@@ -84,7 +84,7 @@ class OutputFacts(msgspec.Struct, frozen=True):
         low: the lowest output; NaN where none is finite.
         high: the highest output.
         finite: whether all are finite.
-        bounded: whether they stay within [0, 1] whatever the inputs.
+        bounded: whether they stay within [0, 1] when all weights are made larger, and negative.
         rows_sum_to_one: whether the outputs of each row sum to 1, and there are several.
         columns_sum_to_one: whether each output sums to 1 over the rows of the batch.
         log_normalised: whether the exponentials of each row's outputs sum to 1.

@@ -59,6 +59,7 @@ MADE_BY = {
 }
 MAX_VALUES = 20
 FIT_SECONDS = 0.25
+ENLARGED = (100.0, -100.0)
 FEW_ROWS = 32
 PASS_SECONDS = 0.06
 """A pass over the rows looked at takes no longer; eight or so of them make a preflight."""
@@ -142,7 +143,7 @@ def _inspected(
     parameters = parameters_of(stand_in, reaching, optimizer, own)
     facts = _output_facts(outputs)
     wants_bounds = not facts.last and facts.low >= 0 and facts.high <= 1 and facts.low < facts.high
-    if wants_bounds:
+    if wants_bounds and stand_in.copied:
         bounded = _stays_bounded(module, batch, with_labels=loss is None)
         facts = msgspec.structs.replace(facts, bounded=bounded)
     inputs = input_facts(batch)
@@ -374,16 +375,25 @@ def _loss_of(module: nn.Module, loss: Callable[..., Any], batch: Batch, expects:
 
 
 def _stays_bounded(module: nn.Module, batch: Batch, *, with_labels: bool) -> bool:
-    """Tell whether outputs stay within [0, 1] when the inputs are made larger and change their sign."""
-    if not any(one.is_floating_point() for one in batch.tensors):
-        return False
-    for factor in (100.0, -100.0):
-        enlarged = batch.with_inputs(lambda one, by=factor: one * by)
+    """Tell whether outputs stay within [0, 1] when all weights of a copied module are made larger, and negative.
+
+    Larger inputs would not do: normalised, or saturated on their way, they never reach a last linear layer.
+    """
+    parameters = list(module.parameters())
+    kept = [one.detach().clone() for one in parameters]
+    try:
+        for factor in ENLARGED:
+            with torch.no_grad():
+                for parameter, value in zip(parameters, kept, strict=True):
+                    parameter.copy_(value * factor)
+                outputs = tensor_in(called(module, batch, with_labels=with_labels))
+            if outputs is None or not bool(((outputs >= 0) & (outputs <= 1)).all()):
+                return False
+    finally:
         with torch.no_grad():
-            outputs = tensor_in(called(module, enlarged, with_labels=with_labels))
-        if outputs is None or not bool(((outputs >= 0) & (outputs <= 1)).all()):
-            return False
-    return True
+            for parameter, value in zip(parameters, kept, strict=True):
+                parameter.copy_(value)
+    return bool(parameters)
 
 
 def _evaluation_difference(module: nn.Module, batch: Batch, *, with_labels: bool) -> float | None:

@@ -137,7 +137,7 @@ def output_loss_mismatch(model: Inspection) -> Iterator[Finding]:
     """The outputs are squashed before a loss that squashes them, or are no probabilities where it wants some.
 
     What a loss takes is found out by calling it, so that a user's own counts too; what the outputs are, by the last
-    operation in the graph, or by whether they stay within 0 and 1 when the inputs are made a hundred times larger. A
+    operation in the graph, or by whether they stay within 0 and 1 when all weights are made a hundred times larger. A
     log-softmax before a softmax changes nothing and is passed over.
 
     ## Why it matters
