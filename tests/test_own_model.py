@@ -463,7 +463,7 @@ def offers(evidence: Evidence) -> tuple[Finding, ...]:
     """Offer what a rule about a last sigmoid would, and dropout."""
     assert evidence.recipe is not None
     fixes = [Fix("Dropout 0.5", {"model.dropout": 0.5})]
-    if evidence.model is not None and evidence.model.outputs.last == "Sigmoid":
+    if evidence.model is not None and evidence.model.outputs.module == "Sigmoid":
         fixes.append(Fix("Take the sigmoid off", {"model.strip-output": True}, Aim.CORRECT))
     return (Finding("", Where("model"), fixes=tuple(fixes), code="TT101"),)
 
@@ -471,12 +471,13 @@ def offers(evidence: Evidence) -> tuple[Finding, ...]:
 def test_a_treatment_takes_a_last_sigmoid_off_and_says_what_cannot_be_carried_out(here: Path) -> None:
     evidence = evidence_on(own(ENDS_IN_SIGMOID, here))
     assert evidence.model is not None
-    assert evidence.model.outputs.last == "Sigmoid"
+    assert evidence.model.outputs.module == "Sigmoid"
     assert 0 <= evidence.model.outputs.low <= evidence.model.outputs.high <= 1
     done = treat(evidence, offers, repeats=2, folds=3)
     assert [correction.edits for correction in done.corrections] == [{"model.strip-output": True}]
     assert done.final.model is not None
     assert done.final.model.outputs.last == ""
+    assert done.final.model.outputs.module == ""
     assert "In code, the network of train:make_model is changed so: network.squash = nn.Identity()" in done.notes
     (trial,) = (trial for trial in done.trials if not trial.placebo)
     assert trial.status == "error"
@@ -486,13 +487,13 @@ def test_a_treatment_takes_a_last_sigmoid_off_and_says_what_cannot_be_carried_ou
 def test_a_look_at_a_network_finds_weights_that_do_not_learn(here: Path) -> None:
     code = ENDS_IN_SIGMOID.replace("    return Net(inputs)", "    net = Net(inputs)\n    return frozen(net)")
     code += (
-        "\ndef frozen(net):\n    net.body.weight.requires_grad_(False)\n    nn.init.zeros_(net.head.bias)\n"
+        "\ndef frozen(net):\n    net.body.weight.requires_grad_(False)\n    nn.init.zeros_(net.body.bias)\n"
         "    return net\n"
     )
     found = evidence_on(own(code, here)).model
     assert found is not None
     facts = {parameter.name: parameter for parameter in found.parameters}
     assert (facts["body.weight"].trainable, facts["body.weight"].gradient) == (False, None)
-    assert facts["head.bias"].all_zero
+    assert facts["body.bias"].constant == 0
     assert facts["head.weight"].gradient
-    assert (found.loss, found.takes, found.labels.values) == ("bce", "logits", (0.0, 1.0))
+    assert (found.loss, found.takes, found.labels.values) == ("BCEWithLogitsLoss", "logits", (0.0, 1.0))

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from bindoctor.findings import Aim, Confidence, Finding, Fix, RowList, Severity, Where
     from bindoctor.fix_result import FixResult
     from bindoctor.history import Epoch, History, Series
-    from bindoctor.inspection import FitFacts, Inspection, LabelFacts, LayerFacts, OutputFacts, ParameterFacts
+    from bindoctor.inspection import (
+        FitFacts,
+        InputFacts,
+        Inspection,
+        LabelFacts,
+        LayerFacts,
+        OptimizerFacts,
+        OutputFacts,
+        ParameterFacts,
+        StepFacts,
+    )
+    from bindoctor.live import preflight, watch
     from bindoctor.logs import read_history
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
@@ -44,7 +55,10 @@ HOMES = {
     "fix_result": "FixResult",
     "findings": "Aim Confidence Finding Fix RowList Severity Where",
     "history": "Epoch History Series",
-    "inspection": "FitFacts Inspection LabelFacts LayerFacts OutputFacts ParameterFacts",
+    "inspection": (
+        "FitFacts InputFacts Inspection LabelFacts LayerFacts OptimizerFacts OutputFacts ParameterFacts StepFacts"
+    ),
+    "live": "preflight watch",
     "logs": "read_history",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
@@ -80,6 +94,7 @@ __all__ = [
     "Ignore",
     "Importance",
     "InputError",
+    "InputFacts",
     "Inspection",
     "Known",
     "LabelFacts",
@@ -87,6 +102,7 @@ __all__ = [
     "Level",
     "LevelList",
     "Moments",
+    "OptimizerFacts",
     "OutputFacts",
     "ParameterFacts",
     "Part",
@@ -103,6 +119,7 @@ __all__ = [
     "Shift",
     "SimpleModel",
     "Skipped",
+    "StepFacts",
     "Table",
     "Task",
     "Treatment",
@@ -113,10 +130,12 @@ __all__ = [
     "example",
     "fix",
     "is_held_out",
+    "preflight",
     "read",
     "read_history",
     "rule",
     "scores",
+    "watch",
 ]
 
 

@@ -190,9 +190,14 @@ def _columns(finding: Finding) -> tuple[str, ...]:
     return (finding.where.name,) if finding.where.kind == "column" and finding.where.name else ()
 
 
+TRAINING = frozenset({"run", "model"})
+"""A model and the run that trained it are one place: what is wrong with one shows in the other."""
+
+
 def _same_place(cause: Finding, symptom: Finding) -> bool:
     names = {cause.where.name, symptom.where.name} - {""}
-    return cause.where.kind == symptom.where.kind and len(names) <= 1
+    kinds = {cause.where.kind, symptom.where.kind}
+    return (len(kinds) == 1 or kinds <= TRAINING) and len(names) <= 1
 
 
 def _first_cause(position: int, causes: Mapping[int, int]) -> int:

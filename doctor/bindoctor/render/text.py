@@ -117,7 +117,7 @@ def print_report(report: Report, console: Console, *, quiet: bool = False) -> No
             console.print(indented(Text(printable(remark), style="dim"), 0))
     for finding in report.findings:
         console.print()
-        console.print(_finding(finding, quiet=quiet))
+        console.print(finding_text(finding, quiet=quiet))
     console.print()
     if report.treatment is not None:
         print_treatment(report.treatment, console)
@@ -229,7 +229,8 @@ def _shares(classes: Mapping[str, int]) -> str:
     return ", ".join(shares) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
 
 
-def _finding(finding: Finding, *, quiet: bool) -> RenderableType:
+def finding_text(finding: Finding, *, quiet: bool) -> RenderableType:
+    """Lay out a finding: its head, its message, and with fixes and rows unless ``quiet``."""
     severity = finding.severity or Severity.NOTE
     head = Text.assemble(
         (f"{severity.value:<8}", STYLES[severity]),

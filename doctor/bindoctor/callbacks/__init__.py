@@ -1,0 +1,1 @@
+"""Callbacks that watch the trainings of other libraries: ``lightning``, ``transformers`` and ``skorch``."""
