@@ -169,7 +169,7 @@ def _remember(names: set[str], folder: Path) -> None:
 def _is_in(module: Any, folder: Path) -> bool:
     """Tell whether a module's file is one of the user's in a folder, and of no package installed there."""
     file = getattr(module, "__file__", None)
-    return bool(file) and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
+    return file is not None and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
 
 
 def _forget(names: Iterable[str]) -> None:
