@@ -20,7 +20,7 @@ from bindoctor.final import train_evidence, train_final
 from bindoctor.own_code import forget_own_code
 from bindoctor.prepare import prepare
 from bindoctor.readers import open_dataset, open_source
-from bindoctor.readers.arrays import ArraySource, with_labels
+from bindoctor.readers.arrays import ArraySource, memory_source, with_labels
 from bindoctor.rows import rows_of
 from bindoctor.sampling import excerpt
 from bindoctor.scan import scan
@@ -133,6 +133,14 @@ def test_labels_in_a_file_of_their_own_become_text(tmp_path: Path, labels: np.nd
     source = with_labels(open_source(tmp_path / "x.npy"), path)
     (frame,) = source.batches([str(path)])
     assert frame[str(path)].to_list() == expected
+
+
+def test_an_array_in_memory_is_read_as_that_of_a_file(tmp_path: Path) -> None:
+    x, y = pictures(30)
+    source, filed = memory_source(x, y), open_source(_save(tmp_path, X=x, y=y))
+    assert [frame.equals(other) for frame, other in zip(source.batches(), filed.batches(), strict=True)] == [True]
+    assert source.digest() != memory_source(x + 1, y).digest()
+    assert source.digest() != memory_source(x, 1 - y).digest()
 
 
 def test_an_npy_file_stays_on_the_disk(tmp_path: Path) -> None:

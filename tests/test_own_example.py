@@ -64,3 +64,21 @@ def test_an_edit_of_the_network_is_said_as_code(repository: Path, cli: Cli) -> N
     done = cli("script")
     assert done.returncode == 0, done.stderr
     assert "    network.first_act = nn.Sequential(network.first_act, nn.Dropout(0.25))" in done.stdout.splitlines()
+
+
+def test_an_estimator_of_a_package_is_trained_and_scripted_to_the_same(repository: Path, cli: Cli) -> None:
+    (repository / "bindoctor.toml").write_text(
+        '[data]\npath = "readings.csv"\ntarget = "failed"\npositive = "yes"\n'
+        '[recipe.model]\nestimator = "sklearn.ensemble:ExtraTreesClassifier"\n'
+        "[recipe.model.options]\nn_estimators = 30\n[recipe.loss]\nclass-weight = 'balanced'\n"
+    )
+    for command in (
+        ("train",),
+        ("predict", "bindoctor-out", "readings.csv", "--output-file", "scores.csv"),
+        ("script", "--output-file", "standalone.py"),
+    ):
+        done = cli(*command)
+        assert done.returncode == 0, done.stderr
+    subprocess.run([sys.executable, "standalone.py"], cwd=repository, check=True)
+    ours, scripts = (pl.read_csv(repository / name)["p_yes"] for name in ("scores.csv", "predictions.csv"))
+    assert (ours - scripts).abs().max() < 1e-6  # type: ignore[operator]

@@ -1,5 +1,6 @@
 """The user's own network or estimator goes where one of bindoctor's goes: trained, scored, stored, and answered for."""
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -299,6 +300,17 @@ def test_edited_code_is_imported_anew_by_the_next_command(here: Path) -> None:
     assert train(recipe).state_dict()["0.weight"].shape == (16, 3)
     forget_own_code()
     assert train(recipe).state_dict()["0.weight"].shape == (24, 3)
+
+
+def test_a_module_that_a_notebook_has_imported_before_is_imported_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = own(SAME, here)
+    monkeypatch.syspath_prepend(here)
+    before = importlib.import_module("train")
+    own(SAME.replace("16", "240"), here)
+    assert train(recipe).state_dict()["0.weight"].shape == (240, 3)
+    assert before.make_model(3, 1)[0].out_features == 16
 
 
 # Stored models

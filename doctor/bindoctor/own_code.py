@@ -43,13 +43,19 @@ def load_function(reference: str, setting: str) -> Callable[..., Any]:
         _forget([loaded for loaded, place in _loaded.items() if place != folder])
         top = module.partition(".")[0]
         ours, file = sys.modules.get(top), module_file(module, folder)
-        if file is not None and ours is not None and top not in _loaded:
+        if file is not None and ours is not None and top not in _loaded and _is_in(ours, folder):
+            # Somebody imported it before us, and may have edited it since.
+            _remember({name for name in sys.modules if f"{name}.".startswith(f"{top}.")}, folder)
+            _forget(list(_loaded))
+        elif file is not None and ours is not None and top not in _loaded:
             raise InputError(
                 f"{file}: is called as the module {top!r}, which Python or bindoctor has imported already; rename it, "
                 f"and name it so in {setting}."
             )
-        before = set(sys.modules)
+        before, cached = set(sys.modules), sys.dont_write_bytecode
         importlib.invalidate_caches()
+        # Compiled code is known by its source's size and second: an edit may change neither.
+        sys.dont_write_bytecode = True
         try:
             found = importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -62,6 +68,7 @@ def load_function(reference: str, setting: str) -> Callable[..., Any]:
         except (Exception, SystemExit) as error:
             raise failure(error, f"importing {module!r}, which {setting} names") from error
         finally:
+            sys.dont_write_bytecode = cached
             _remember(set(sys.modules) - before, folder)
     function = getattr(found, name, None)
     if not callable(function):
@@ -156,10 +163,13 @@ _inside = _Inside()
 
 
 def _remember(names: set[str], folder: Path) -> None:
-    for name in names:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts:
-            _loaded[name] = folder
+    _loaded.update({name: folder for name in names if _is_in(sys.modules.get(name), folder)})
+
+
+def _is_in(module: Any, folder: Path) -> bool:
+    """Tell whether a module's file is one of the user's in a folder, and of no package installed there."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
 
 
 def _forget(names: Iterable[str]) -> None:

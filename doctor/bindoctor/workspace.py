@@ -301,7 +301,7 @@ def summarise(dataset: Dataset, profile: Profile, parts: Parts | None = None) ->
     return DataSummary(
         dataset.source.name,
         profile.rows,
-        len(dataset.source.columns),
+        len(dataset.source.columns) - bool(dataset.row_shape),
         dataset.target,
         profile.classes[1] if len(profile.classes) == 2 else None,
         dict(zip(profile.classes, profile.class_counts, strict=True)),

@@ -83,7 +83,7 @@ class ArraySource:
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """Yield runs of rows."""
         names = self.columns if columns is None else [name for name in self.columns if name in columns]
-        count = len(self.array) if self.rows is None else len(self.rows)
+        count = len(self._summary) if self.rows is None else len(self.rows)
         for start in range(0, count, PIECE_ROWS):
             yield partial(self._piece, np.arange(start, min(start + PIECE_ROWS, count)), names)
 
@@ -166,6 +166,19 @@ def array_source(path: Path, name: str) -> Source:
                 raise
             raise _unreadable(name, error) from None
     return _source(name, array, labels, content)
+
+
+def memory_source(array: npt.NDArray[Any], labels: npt.NDArray[Any] | None, target: str = "y") -> Source:
+    """Return an array in memory, shape (n, …), and its labels, shape (n,), as ``array_source`` returns those of a file.
+
+    Raises:
+        InputError: they are no numbers, or do not fit each other.
+    """
+    digest = hashlib.sha256(repr((array.shape, array.dtype.str)).encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    named = None if labels is None else _labels(labels, f"array: {target!r}", target)
+    digest.update(b"" if named is None else named.to_frame().write_csv().encode())
+    return _source("array", array, named, digest.hexdigest())
 
 
 def with_labels(source: Source, path: Path | None) -> Source:
