@@ -163,7 +163,7 @@ class Watch:
         from bindoctor.passes import Passes
 
         self._look_before()
-        passes = Passes(_length(self._loader))
+        passes = Passes(_length(self._loader), _length(self._valid_loader))
         self._hooks = Hooks(self._model, self._loss, self._optimizer, passes, self._on_first_loss)
         passes.expects = self._expects
         return self
@@ -370,7 +370,8 @@ def watch(
         optimizer: the optimizer that the loop steps.
         loader: the loader of the training rows, or any iterable of their batches; one that cannot be read twice, or
             None, is looked at when the loop gets to it.
-        valid_loader: that of the validation rows, if any; only its size is used.
+        valid_loader: that of the validation rows, if any; only its size is used. Where the loop evaluates more rows at a
+            time, the training rows first, say, the last ones count as validation.
 
     Raises:
         InputError: something that is no module or no optimizer.
