@@ -25,11 +25,11 @@ shifts compare"""
 RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build losses compiled compiled_optimizers compiled_steps
-undisturbed calling expectations activations fitting parameter_facts first_loss passes hooks probe
+undisturbed calling expectations activations fitting parameter_facts facts first_loss passes hooks probe
 torch_steps loop boosting prepare resampling sampling splits decide train simple_models final store skops_files
 script"""
 TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
-EDGES = "workspace first report render cli live callbacks __main__"
+EDGES = "workspace first report render cli before live callbacks __main__"
 
 LAYERS = {
     "face": "__init__",

@@ -8,6 +8,7 @@ from bindoctor.version import VERSION
 if TYPE_CHECKING:
     from bindoctor import scores
     from bindoctor.audit import Audit, Ignore, Known, Skipped
+    from bindoctor.before import preflight
     from bindoctor.column_profile import ColumnProfile, Distribution, Extremes, Level, LevelList, Moments
     from bindoctor.dataset import Dataset, Rows, Table
     from bindoctor.errors import InputError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         ParameterFacts,
         StepFacts,
     )
-    from bindoctor.live import preflight, watch
+    from bindoctor.live import watch
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
     from bindoctor.predictions import Importance, Predictions, SimpleModel
@@ -39,6 +40,7 @@ __version__ = VERSION
 
 HOMES = {
     "audit": "Audit Ignore Known Skipped",
+    "before": "preflight",
     "column_profile": "ColumnProfile Distribution Extremes Level LevelList Moments",
     "dataset": "Dataset Rows Table",
     "errors": "InputError",
@@ -48,7 +50,7 @@ HOMES = {
     "inspection": (
         "FitFacts InputFacts Inspection LabelFacts LayerFacts OptimizerFacts OutputFacts ParameterFacts StepFacts"
     ),
-    "live": "preflight watch",
+    "live": "watch",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",
     "predictions": "Importance Predictions SimpleModel",

@@ -79,8 +79,8 @@ class Passes:
     """Sorts passes as they come: one that a backward pass followed was training, the others validation.
 
     Epochs are what the loop goes through: so many training passes as its loader has batches, or, where that is not
-    known, what lies between two phases of validation. Of a phase with more passes than the validation loader has batches
-    the last ones count.
+    known, what lies between two phases of validation. Of a phase with more passes than the validation loader has
+    batches the last ones count.
     """
 
     def __init__(self, batches: int | None, valid_batches: int | None = None) -> None:
