@@ -76,8 +76,10 @@ class Preflight:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return the findings, loudest first."""
-        return self.report.findings
+        """Return the findings, loudest first, the model's before its run's."""
+        from bindoctor.render.live import in_order
+
+        return in_order(self.report.findings)
 
     def __str__(self) -> str:
         return as_text(self.report, self.headline)

@@ -171,8 +171,10 @@ class Watch:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return the findings so far, loudest first."""
-        return self._judged().findings
+        """Return the findings so far, loudest first, the model's before its run's."""
+        from bindoctor.render.live import in_order
+
+        return in_order(self._judged().findings)
 
     def report(self) -> Report:
         """Print the findings so far, and return them."""
