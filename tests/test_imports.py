@@ -25,11 +25,11 @@ summary scan_state scan rows shifts compare"""
 RECORDS = "files journal trial_journal outputs"
 RULES = "rules registry baseline examine testing explain config settings_text"
 TRAINING = """engineering build schedules progress losses compiled compiled_optimizers compiled_steps torch_steps
-undisturbed calling expectations activations fitting parameter_facts first_loss passes hooks probe module_edits
+undisturbed calling expectations activations fitting parameter_facts facts first_loss passes hooks probe module_edits
 own_mlp own_model own_estimator own_inspection loop stacked stacked_optimizers boosting channels prepare resampling
 sampling splits decide train simple_models final store skops_files classifier script"""
 TREATMENT = "verdict budget trial_rows attempt laboratory race course corrections confirm bundle treat"
-EDGES = "workspace first report render extras fixing arguments api fix_result cli live callbacks __main__"
+EDGES = "workspace first report render extras fixing arguments api fix_result cli before live callbacks __main__"
 
 LAYERS = {
     "face": "__init__",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from live_setups import WIDTH, loader_of, network, rows, train, watched
+from live_setups import WIDTH, loader_of, loud, network, rows, train, watched
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import Dataset
@@ -322,7 +322,7 @@ def test_sparse_gradients_are_watched() -> None:
     optimizer, loader = torch.optim.SGD(model.parameters(), 0.1), loader_of(inputs, labels)
     with bindoctor.watch(model, BINARY, optimizer, loader) as w:
         train(model, BINARY, optimizer, loader)
-    assert w.findings == () and w.remarks == ()
+    assert loud(w) == [] and w.remarks == ()
 
 
 def test_a_fault_in_watching_does_not_stop_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,3 +338,17 @@ def test_a_fault_in_watching_does_not_stop_the_training(monkeypatch: pytest.Monk
         assert len(train(model, BINARY, optimizer, loader)) == 24
     assert w.remarks == ("watching ended early: RuntimeError: no more",)
     assert _hooks(model) == 0
+
+
+def test_the_training_rows_evaluated_before_the_validation_rows_are_left_out() -> None:
+    model, (inputs, labels) = network(), rows()
+    optimizer, loader = torch.optim.Adam(model.parameters(), 0.01), loader_of(inputs, labels)
+    valid = loader_of(inputs[:60], labels[:60], shuffle=False)
+    with bindoctor.watch(model, BINARY, optimizer, loader, valid) as w:
+        for _ in range(2):
+            train(model, BINARY, optimizer, loader, [*loader, *valid], epochs=1)
+    model.eval()
+    with torch.no_grad():
+        expected = float(BINARY(model(inputs[:60]), labels[:60]))
+    assert w.history.epochs[-1].valid_loss == pytest.approx(expected, abs=1e-6)
+    assert w.predictions is not None and len(w.predictions.truth) == 60

@@ -9,7 +9,8 @@ from live_setups import WIDTH, loud, network, rows, train, watched
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from bindoctor.live import Watch, preflight, watch
+from bindoctor.before import preflight
+from bindoctor.live import Watch, watch
 
 BINARY = nn.BCEWithLogitsLoss()
 Setup = Callable[[], Watch]

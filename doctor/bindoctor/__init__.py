@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bindoctor import scores
     from bindoctor.api import check, fix
     from bindoctor.audit import Audit, Ignore, Known, Skipped
+    from bindoctor.before import preflight
     from bindoctor.classifier import RecipeClassifier as RecipeClassifier
     from bindoctor.column_profile import ColumnProfile, Distribution, Extremes, Level, LevelList, Moments
     from bindoctor.dataset import Dataset, Rows, Table
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         ParameterFacts,
         StepFacts,
     )
-    from bindoctor.live import preflight, watch
+    from bindoctor.live import watch
     from bindoctor.logs import read_history
     from bindoctor.part_names import is_held_out
     from bindoctor.parts import Part, Parts, Shift, Unseen
@@ -47,6 +48,7 @@ __version__ = VERSION
 HOMES = {
     "api": "check fix",
     "audit": "Audit Ignore Known Skipped",
+    "before": "preflight",
     "classifier": "RecipeClassifier",
     "column_profile": "ColumnProfile Distribution Extremes Level LevelList Moments",
     "dataset": "Dataset Rows Table",
@@ -58,7 +60,7 @@ HOMES = {
     "inspection": (
         "FitFacts InputFacts Inspection LabelFacts LayerFacts OptimizerFacts OutputFacts ParameterFacts StepFacts"
     ),
-    "live": "preflight watch",
+    "live": "watch",
     "logs": "read_history",
     "part_names": "is_held_out",
     "parts": "Part Parts Shift Unseen",

@@ -36,6 +36,11 @@ class ParameterFacts(msgspec.Struct, frozen=True):
     untrained: bool = False
     weight: bool = False
 
+    @property
+    def all_zero(self) -> bool:
+        """Tell whether all of its elements are 0."""
+        return self.constant == 0
+
 
 class LayerFacts(msgspec.Struct, frozen=True):
     """One activation over the rows looked at, as shares in [0, 1].

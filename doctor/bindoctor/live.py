@@ -1,24 +1,33 @@
-"""Watches a training loop around its own code, and looks at a model before it is trained."""
+"""Watches a training loop around its own code."""
 
-import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bindoctor.before import (
+    COUNTING_SECONDS,
+    PROBED_ROWS,
+    as_html,
+    as_text,
+    checked,
+    headline_of,
+    in_one_line,
+    length_of,
+    probed,
+    report_on,
+    task_of,
+)
 from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
-from bindoctor.examine import examine
 from bindoctor.findings import Finding
 from bindoctor.history import History
 from bindoctor.inspection import Inspection
 from bindoctor.predictions import Predictions
-from bindoctor.registry import discover
-from bindoctor.report import DataSummary, Report
+from bindoctor.report import Report
 from bindoctor.task import Task
-from bindoctor.version import VERSION
 
 if TYPE_CHECKING:
     import torch
@@ -27,12 +36,8 @@ if TYPE_CHECKING:
     from bindoctor.expectations import Expectation
     from bindoctor.first_loss import FirstLoss
     from bindoctor.hooks import Hooks
-    from bindoctor.undisturbed import Batch, Sample
+    from bindoctor.undisturbed import Batch
 
-PROBED_ROWS = 256
-COUNTING_SECONDS = 0.15
-LIVE = frozenset({"model", "history", "predictions", "task"})
-"""The evidence that a live training gives; rules that need other evidence are not asked."""
 LOGGED = {
     "loss": "train_loss",
     "train_loss": "train_loss",
@@ -43,90 +48,6 @@ LOGGED = {
     "valid_accuracy": "valid_score",
     "val_accuracy": "valid_score",
 }
-
-
-class Preflight:
-    """What one batch shows of a model, its loss and its optimizer before training.
-
-    Attributes:
-        inspection: the numbers that the findings rest on; None where the model could not be looked at.
-        remarks: what could not be looked at, and why.
-    """
-
-    def __init__(
-        self,
-        model: "nn.Module",
-        loss: Callable[..., Any] | None,
-        optimizer: "torch.optim.Optimizer | None",
-        loader: Iterable[Any],
-    ) -> None:
-        from bindoctor import undisturbed
-
-        self._name = type(undisturbed.bare(model)).__name__
-        batches = [loader] if _is_batch(loader) else loader
-        if not undisturbed.can_be_read_twice(batches):
-            raise InputError(
-                "the loader is an iterator, and a batch taken from it would be lost to the training; give a loader "
-                "that can be iterated again, or a list of batches."
-            )
-        sample = undisturbed.read(batches, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
-        self.remarks: tuple[str, ...] = ()
-        self._labels = tuple(sorted(sample.counts))
-        self.task = _task(sample.counts, loader)
-        self.inspection, self.expects = _probed(model, loss, optimizer, sample)
-
-    @property
-    def history(self) -> History:
-        """Return a history of no epochs, with the loss before any step."""
-        first = self.inspection.first_loss
-        return History((), first if math.isfinite(first) else None, source="bindoctor", entropy_scale=self.expects.nats)
-
-    @property
-    def report(self) -> Report:
-        """Return what the rules say."""
-        return _report(
-            self._name, self.task, self._labels, Evidence(model=self.inspection, task=self.task, history=self.history)
-        )
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the findings, loudest first."""
-        return self.report.findings
-
-    def __str__(self) -> str:
-        return _as_text(self.report, self.headline)
-
-    def _repr_html_(self) -> str:
-        return _as_html(self.report, self.headline)
-
-    @property
-    def headline(self) -> str:
-        """Say what was looked at."""
-        return _headline(self._name, self.inspection, self.task, self._labels)
-
-
-def preflight(
-    model: "nn.Module",
-    loss: Callable[..., Any] | None,
-    optimizer: "torch.optim.Optimizer | None",
-    loader: Iterable[Any],
-) -> Preflight:
-    """Look at a model, its loss and its optimizer before training, on up to 256 rows and in under a second or so.
-
-    Nothing changes: the model's weights, buffers, gradients and mode, random numbers and the loader's order stay.
-
-    Args:
-        model: a PyTorch module that takes the inputs of a batch.
-        loss: a module or function of (outputs, labels); where the loop changes outputs or labels before, a function
-            that does the same. None for a model that returns its loss, as those of Hugging Face do.
-        optimizer: the optimizer, or None where there is none yet.
-        loader: an iterable of (inputs, labels) pairs or of mappings, or one such batch.
-
-    Raises:
-        InputError: the loader gives no such batches, or the model cannot be called with one.
-    """
-    _checked(model, optimizer)
-    return Preflight(model, loss, optimizer, loader)
 
 
 class Watch:
@@ -146,7 +67,7 @@ class Watch:
         loader: Iterable[Any] | None,
         valid_loader: Iterable[Any] | None = None,
     ) -> None:
-        _checked(model, optimizer)
+        checked(model, optimizer)
         self._model, self._loss, self._optimizer = model, loss, optimizer
         self._loader, self._valid_loader = loader, valid_loader
         self._hooks: Hooks | None = None
@@ -163,7 +84,7 @@ class Watch:
         from bindoctor.passes import Passes
 
         self._look_before()
-        passes = Passes(_length(self._loader))
+        passes = Passes(length_of(self._loader), length_of(self._valid_loader))
         self._hooks = Hooks(self._model, self._loss, self._optimizer, passes, self._on_first_loss)
         passes.expects = self._expects
         return self
@@ -231,7 +152,7 @@ class Watch:
         """Return what is known of the model so far; None where it could not be looked at and no step was made."""
         if self._seen is None or self._hooks is None:
             return self._seen
-        from bindoctor.probe import optimizer_facts
+        from bindoctor.facts import optimizer_facts
 
         facts, passes = self._hooks.facts(), self._hooks.passes
         trained = facts.steps or facts.backwards
@@ -250,8 +171,10 @@ class Watch:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return the findings so far, loudest first."""
-        return self._judged().findings
+        """Return the findings so far, loudest first, the model's before its run's."""
+        from bindoctor.render.live import in_order
+
+        return in_order(self._judged().findings)
 
     def report(self) -> Report:
         """Print the findings so far, and return them."""
@@ -264,15 +187,15 @@ class Watch:
         return report
 
     def __str__(self) -> str:
-        return _as_text(self._judged(), self.headline, self.remarks)
+        return as_text(self._judged(), self.headline, self.remarks)
 
     def _repr_html_(self) -> str:
-        return _as_html(self._judged(), self.headline, self.remarks)
+        return as_html(self._judged(), self.headline, self.remarks)
 
     @property
     def headline(self) -> str:
         """Say what was watched."""
-        start = _headline(self._name, self.inspection, self.task, self._labels)
+        start = headline_of(self._name, self.inspection, self.task, self._labels)
         if self._hooks is None or not self._hooks.steps:
             return start
         epochs = len(self.history.epochs)
@@ -290,7 +213,7 @@ class Watch:
         valid_rows = None if self._hooks is None else self._hooks.passes.valid_rows
         task = msgspec.structs.replace(self.task, valid_rows=self.task.valid_rows or valid_rows)
         evidence = Evidence(model=self.inspection, task=task, history=self.history, predictions=self.predictions)
-        return _report(self._name, task, self._labels, evidence)
+        return report_on(self._name, task, self._labels, evidence)
 
     def _look_before(self) -> None:
         from bindoctor import undisturbed
@@ -301,10 +224,10 @@ class Watch:
         try:
             sample = undisturbed.read(self._loader, rows=PROBED_ROWS, seconds=COUNTING_SECONDS)
             self._batch, self._labels = sample.batch, tuple(sorted(sample.counts))
-            self.task = _task(sample.counts, self._loader, self._valid_loader)
-            self._seen, self._expects = _probed(self._model, self._loss, self._optimizer, sample)
+            self.task = task_of(sample.counts, self._loader, self._valid_loader)
+            self._seen, self._expects = probed(self._model, self._loss, self._optimizer, sample)
         except Exception as error:  # the model, the loss and the loader are the user's, and training goes on
-            self.remarks = (f"not looked at before training: {_in_one_line(error)}",)
+            self.remarks = (f"not looked at before training: {in_one_line(error)}",)
 
     def _on_first_loss(self, first: "FirstLoss") -> None:
         """Look again at what the loop really hands to the model and to the loss, where the loader did not show it."""
@@ -317,7 +240,7 @@ class Watch:
         if seen is None or not probe.is_what_was_seen(seen, first):
             loss = self._loss if first.untouched else None
             try:
-                seen, self._expects = _probed(
+                seen, self._expects = probed(
                     self._model,
                     probe.reshaping(loss, first) if loss is not None else self._loss,
                     self._optimizer,
@@ -348,7 +271,7 @@ class Watch:
         try:
             self._layers = tuple(probe.layers_now(self._model, self._batch, with_labels=self._loss is None))
         except Exception as error:  # the model is the user's, and may raise anything
-            self.remarks = (*self.remarks, f"not looked at after training: {_in_one_line(error)}")
+            self.remarks = (*self.remarks, f"not looked at after training: {in_one_line(error)}")
 
 
 def watch(
@@ -370,114 +293,10 @@ def watch(
         optimizer: the optimizer that the loop steps.
         loader: the loader of the training rows, or any iterable of their batches; one that cannot be read twice, or
             None, is looked at when the loop gets to it.
-        valid_loader: that of the validation rows, if any; only its size is used.
+        valid_loader: that of the validation rows, if any; only its size is used. Where the loop evaluates more rows at
+            a time, the training rows first, say, the last ones count as validation.
 
     Raises:
         InputError: something that is no module or no optimizer.
     """
     return Watch(model, loss, optimizer, loader, valid_loader)
-
-
-def _in_one_line(error: Exception) -> str:
-    said = " ".join(str(error).split())[:300]
-    return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
-
-
-def _checked(model: object, optimizer: object) -> None:
-    try:
-        from torch import nn
-    except ImportError as error:
-        raise InputError("watching needs PyTorch; install it with: pip install 'bindoctor[train]'") from error
-    if not isinstance(model, nn.Module):
-        raise InputError(f"the model is {type(model).__name__}, not a PyTorch module; give an nn.Module.")
-    if optimizer is not None and not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "step")):
-        raise InputError(
-            f"the optimizer is {type(optimizer).__name__}, not one of PyTorch's; give a torch.optim.Optimizer."
-        )
-
-
-def _is_batch(loader: object) -> bool:
-    """Tell a batch from a loader: a pair of tensors, or a mapping."""
-    if isinstance(loader, Mapping):
-        return True
-    return isinstance(loader, tuple) and len(loader) >= 2 and all(hasattr(one, "shape") for one in loader)
-
-
-def _probed(
-    model: "nn.Module",
-    loss: Callable[..., Any] | None,
-    optimizer: "torch.optim.Optimizer | None",
-    sample: "Sample",
-    *,
-    copies_only: bool = False,
-) -> "tuple[Inspection, Expectation]":
-    from bindoctor.probe import inspect
-
-    probe = inspect(model, loss, optimizer, sample.batch, copies_only=copies_only)
-    seen = probe.inspection
-    if seen.inputs is not None and not sample.finite:
-        seen = msgspec.structs.replace(seen, inputs=msgspec.structs.replace(seen.inputs, finite=False))
-    return seen, probe.expects
-
-
-def _length(loader: object) -> int | None:
-    try:
-        return len(loader)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def _task(counts: Mapping[float, int], loader: object, valid_loader: object = None) -> Task:
-    total = sum(counts.values())
-    shares = tuple(counts[label] / total for label in sorted(counts)) if total and len(counts) <= 1000 else ()
-    return Task(shares, _rows(loader), _rows(valid_loader))
-
-
-def _rows(loader: object) -> int | None:
-    return _length(getattr(loader, "dataset", None))
-
-
-def _report(name: str, task: Task, labels: tuple[float, ...], evidence: Evidence) -> Report:
-    registry = discover()
-    asked = [rule for rule in registry.rules if LIVE.issuperset(set(rule.needs) - set(rule.optional)) and rule.needs]
-    rows = task.train_rows or 0
-    counts = {f"{label:g}": round(share * rows) for label, share in zip(labels, task.shares, strict=False)}
-    summary = DataSummary(name, rows, 0, "", None, counts)
-    broken = tuple(f"{pack.name}: {pack.why}" for pack in registry.broken)
-    return Report(VERSION, summary, examine(asked, evidence), broken_packs=broken)
-
-
-def _headline(name: str, seen: Inspection | None, task: Task, labels: tuple[float, ...]) -> str:
-    parts = [name]
-    if seen is not None:
-        weights = sum(math.prod(p.shape) for p in seen.parameters)
-        parts = [f"{name} ({weights} parameters)", *([seen.loss] if seen.loss else [])]
-        if seen.optimizer is not None:
-            parts.append(f"{seen.optimizer.name} at {seen.optimizer.learning_rate:g}")
-    shown = [f"{label:g} {100 * share:.3g} %" for label, share in list(zip(labels, task.shares, strict=False))[:6]]
-    if len(task.shares) > 6:
-        shown.append(f"and {len(task.shares) - 6} more")
-    return ", ".join(parts) + (f"; classes {', '.join(shown)}" if shown else "")
-
-
-def _as_text(report: Report, headline: str, remarks: tuple[str, ...] = ()) -> str:
-    from rich.console import Console
-
-    from bindoctor.render.live import print_live
-
-    console = Console(file=io.StringIO(), width=120, highlight=False)
-    print_live(report, headline, console, remarks)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def _as_html(report: Report, headline: str, remarks: tuple[str, ...] = ()) -> str:
-    """Return the report as HTML, in which rich has escaped all text."""
-    from rich.console import Console
-
-    from bindoctor.render.live import print_live
-
-    console = Console(file=io.StringIO(), record=True, width=120, highlight=False)
-    print_live(report, headline, console, remarks)
-    layout = '<pre style="white-space:pre-wrap;line-height:1.3">{code}</pre>'
-    return console.export_html(inline_styles=True, code_format=layout)

@@ -2,8 +2,9 @@
 
 import math
 from array import array
+from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,26 +35,56 @@ class Pass:
         self.trained = self.without_gradient = False
 
 
+class Judged(NamedTuple):
+    """One validation pass: its loss summed over its rows, and how many of those that could be judged were right."""
+
+    loss: float
+    rows: int
+    right: int
+    judged: int
+    mixed: bool
+
+
 class Phase:
-    """The validation passes between two training passes."""
+    """The validation passes between two training passes, and the newest of their answers."""
 
     def __init__(self) -> None:
-        self.loss = 0.0
-        self.rows = self.right = self.judged = self.passes = self.mixed = 0
-        self.outputs: list[Tensor] = []
-        self.labels: list[Tensor] = []
+        self.passes: list[Judged] = []
+        self.answers: deque[tuple[Tensor, Tensor]] = deque()
         self.kept = 0
+
+    def keep(self, outputs: Tensor, labels: Tensor, rows: int) -> None:
+        """Keep answers beside their labels, the newest 50 000 rows or so."""
+        self.answers.append((outputs, labels))
+        self.kept += rows
+        while self.kept > MAX_KEPT_ROWS and len(self.answers) > 1:
+            self.kept -= len(self.answers.popleft()[0])
+
+    def last(self, count: int | None) -> "Phase":
+        """Return the last passes alone, where there are more: many loops go through the training rows before."""
+        if count is None or len(self.passes) <= count:
+            return self
+        phase = Phase()
+        phase.passes = self.passes[-count:]
+        phase.answers = deque(list(self.answers)[-count:])
+        return phase
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows have a loss."""
+        return sum(one.rows for one in self.passes)
 
 
 class Passes:
     """Sorts passes as they come: one that a backward pass followed was training, the others validation.
 
     Epochs are what the loop goes through: so many training passes as its loader has batches, or, where that is not
-    known, what lies between two phases of validation.
+    known, what lies between two phases of validation. Of a phase with more passes than the validation loader has
+    batches the last ones count.
     """
 
-    def __init__(self, batches: int | None) -> None:
-        self.batches = batches or None
+    def __init__(self, batches: int | None, valid_batches: int | None = None) -> None:
+        self.batches, self.valid_batches = batches or None, valid_batches or None
         self.expects: Expectation | None = None
         self.first_not_finite: int | None = None
         self.logged: dict[int, dict[str, float]] = {}
@@ -128,22 +159,15 @@ class Passes:
         if self._phase is None:
             self._phase = Phase()
         phase = self._phase
-        phase.passes += 1
-        phase.mixed += one.mixed
         rows = one.rows or (len(one.outputs) if one.outputs is not None else 0)
+        total, judged, right = 0.0, 0, None
         if one.loss is not None:
-            summed = self.expects is not None and self.expects.summed
-            phase.loss += loss if summed else loss * rows
-            phase.rows += rows
+            total = loss if self.expects is not None and self.expects.summed else loss * rows
         if one.outputs is not None and one.labels is not None:
-            if phase.kept < MAX_KEPT_ROWS:
-                phase.outputs.append(one.outputs)
-                phase.labels.append(one.labels)
-                phase.kept += rows
+            phase.keep(one.outputs, one.labels, rows)
             right = self._right(one.outputs, one.labels)
-            if right is not None:
-                phase.right += right
-                phase.judged += rows
+            judged = 0 if right is None else rows
+        phase.passes.append(Judged(total, rows if one.loss is not None else 0, right or 0, judged, one.mixed))
 
     def _right(self, outputs: Tensor, labels: Tensor) -> int | None:
         takes = self.expects.takes if self.expects is not None else "unknown"
@@ -160,19 +184,21 @@ class Passes:
 
     def _end_phase(self) -> None:
         phase, self._phase = self._phase, None
-        if phase is None or not phase.passes:
+        if phase is None:
             return
+        phase = phase.last(self.valid_batches)
         self.phases += 1
-        self.phases_in_training_mode += 2 * phase.mixed > phase.passes
+        self.phases_in_training_mode += 2 * sum(one.mixed for one in phase.passes) > len(phase.passes)
         self._last_phase = phase
         if not self._epochs:
             return
         epoch = self._epochs[-1]
         epoch["ended"] = True
         if phase.rows:
-            epoch["valid"] = phase.loss / phase.rows
-        if phase.judged:
-            epoch["score"] = phase.right / phase.judged
+            epoch["valid"] = sum(one.loss for one in phase.passes) / phase.rows
+        judged = sum(one.judged for one in phase.passes)
+        if judged:
+            epoch["score"] = sum(one.right for one in phase.passes) / judged
 
     @property
     def has_losses(self) -> bool:
@@ -219,11 +245,11 @@ class Passes:
     def predictions(self) -> Predictions | None:
         """Return the answers of the last validation, where its loss tells what they are; at most 50 000 rows."""
         phase, expects = self._last_phase, self.expects
-        if phase is None or not phase.outputs or expects is None or expects.takes == "unknown":
+        if phase is None or not phase.answers or expects is None or expects.takes == "unknown":
             return None
         try:
-            outputs = torch.cat([one.float().cpu() for one in phase.outputs])[:MAX_KEPT_ROWS]
-            labels = torch.cat([one.reshape(len(one), -1).cpu() for one in phase.labels])[:MAX_KEPT_ROWS]
+            outputs = torch.cat([one.float().cpu() for one, _ in phase.answers])[:MAX_KEPT_ROWS]
+            labels = torch.cat([one.reshape(len(one), -1).cpu() for _, one in phase.answers])[:MAX_KEPT_ROWS]
         except RuntimeError:
             return None
         probability = _probabilities(outputs, expects.takes)

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from bindoctor.findings import Finding, Severity
 from bindoctor.render.text import count_by_severity, finding_text, indented, printable
 from bindoctor.report import Report
+
+
+def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings loudest first, and of equally loud ones what is about the model before what its run shows."""
+    return tuple(sorted(findings, key=lambda one: (-(one.severity or Severity.NOTE).rank, one.where.kind != "model")))
 
 
 def print_live(report: Report, headline: str, console: Console, remarks: Sequence[str] = ()) -> None:
@@ -14,7 +20,7 @@ def print_live(report: Report, headline: str, console: Console, remarks: Sequenc
     console.print(indented(Text(printable(headline), style="bold"), 0))
     for remark in remarks:
         console.print(indented(Text(printable(remark), style="dim"), 0))
-    for finding in report.findings:
+    for finding in in_order(report.findings):
         console.print()
         console.print(finding_text(finding, quiet=False))
     console.print()
