@@ -337,3 +337,30 @@ def test_what_is_no_finding_breaks_its_rule_and_hides_no_other() -> None:
     first, second, third = examine([sloppy, leaving, saying("TT101", *about("a"))], EVIDENCE)
     assert (first.status, second.status, third.status) == ("error", "error", "findings")
     assert "a message and a place" in first.why
+
+
+@rule(
+    "TT301",
+    severity=Severity.WARNING,
+    explains=("TT302",),
+    flags=[],
+    passes=[],
+)
+def quiet_cause(recipe: Recipe) -> Iterator[Finding]:
+    """Warn of what an error follows from."""
+    yield Finding("cause", Where("run"))
+
+
+@rule("TT302", severity=Severity.ERROR, flags=[], passes=[])
+def loud_symptom(recipe: Recipe) -> Iterator[Finding]:
+    """Show an error."""
+    yield Finding("symptom", Where("run"))
+
+
+def test_a_cause_is_as_loud_as_the_symptom_that_it_hides() -> None:
+    cause, symptom = examine([quiet_cause, loud_symptom], Evidence(recipe=Recipe()))
+    (finding,) = cause.findings
+    assert (finding.severity, finding.explains) == (Severity.ERROR, ("TT302",))
+    assert symptom.findings == ()
+    (alone,) = examine([quiet_cause], Evidence(recipe=Recipe()))
+    assert alone.findings[0].severity is Severity.WARNING

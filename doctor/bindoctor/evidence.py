@@ -63,6 +63,7 @@ GIVEN_BY = {
     "dataset": "DATA",
     "recipe": "DATA",
     "task": "DATA",
+    "model": "a training loop to bindoctor.watch",
     "predictions": "--predictions FILE",
     "simple_models": "--predictions FILE",
     "parts": "--valid FILE or --test FILE",

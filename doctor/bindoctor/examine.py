@@ -46,8 +46,9 @@ def examine(
     """Run every rule whose evidence is there, those that ask for the audit of all others last.
 
     A rule that raises gets the outcome "error" and hides no other. Findings that follow from another one (the columns
-    they are about are an identifier, or leak) are withheld, and named by their cause. A cause that the user has ignored
-    explains nothing: its symptoms are reported. One that is in the baseline still does.
+    they are about are an identifier, or leak) are withheld, and named by their cause, which is as loud as the loudest
+    symptom that its rule names. A cause that the user has ignored explains nothing: its symptoms are reported. One that
+    is in the baseline still does.
 
     Args:
         rules: the rules to ask, one outcome each, in this order.
@@ -122,13 +123,24 @@ def _settle(outcomes: Sequence[Outcome], ignores: Sequence[Ignore], known: Abstr
     }
     causes = _causes(said, reasons.keys())
     explains: dict[int, set[str]] = {}
+    # What a rule names as its symptom is hidden behind it, but not how bad it is.
+    loudest: dict[int, Severity] = {}
     for symptom, cause in causes.items():
-        explains.setdefault(cause, set()).add(said[symptom][0].code)
+        code, severity = said[symptom][0].code, said[symptom][1].severity
+        explains.setdefault(cause, set()).add(code)
+        known_so_far = loudest.get(cause, said[cause][1].severity)
+        if severity and known_so_far and code in said[cause][0].explains and severity.rank > known_so_far.rank:
+            loudest[cause] = severity
     settled, start = [], 0
     for outcome in outcomes:
         mine = range(start, start + len(outcome.findings))
         start += len(outcome.findings)
-        stamped = {i: replace(said[i][1], explains=tuple(sorted(explains.get(i, ())))) for i in mine}
+        stamped = {
+            i: replace(
+                said[i][1], severity=loudest.get(i, said[i][1].severity), explains=tuple(sorted(explains.get(i, ())))
+            )
+            for i in mine
+        }
         accepted = tuple(
             Accepted(stamped[i], reasons.get(i, KNOWN))
             for i in mine

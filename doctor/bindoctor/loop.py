@@ -192,10 +192,10 @@ def check_training(recipe: Recipe, prepared: Prepared) -> None:
     if recipe.model.kind != "factory":
         check_network_size(recipe.model, prepared.train.matrix.shape[1], outputs)
     class_weights(recipe.loss, counts.tolist())
-    if recipe.model.batch_norm and min(recipe.train.batch_size, prepared.epoch_rows) == 1:
-        raise InputError(
-            "recipe.model.batch-norm needs recipe.train.batch-size, and the training rows, to be 2 or more."
-        )
+    if recipe.model.batch_norm and recipe.train.batch_size == 1:
+        raise InputError("recipe.model.batch-norm needs recipe.train.batch-size to be 2 or more.")
+    if recipe.model.batch_norm and prepared.epoch_rows == 1:
+        raise InputError("recipe.model.batch-norm needs 2 training rows or more; collect rows, or unset it.")
     if prepared.valid and recipe.train.monitor == "average-precision":
         counts = np.bincount(prepared.valid.labels, minlength=len(prepared.classes))
         if counts[1:].max() == 0 or np.count_nonzero(counts) < 2:

@@ -38,7 +38,7 @@ def _message(found: Explosion) -> str:
 @rule(
     "BD401",
     severity=Severity.ERROR,
-    explains=("BD404", "BD405", "BD406", "BD407", "BD410", "BD411", "BD414", "BD415"),
+    explains=("BD404", "BD405", "BD406", "BD407", "BD410", "BD411", "BD414", "BD415", "BD604"),
     flags=[
         example(
             "NaN from the fourth epoch on",

@@ -55,7 +55,7 @@ def _remedies(recipe: Recipe | None, way: str) -> Iterator[Fix]:
 @rule(
     "BD405",
     severity=Severity.ERROR,
-    explains=("BD402", "BD404", "BD406", "BD407", "BD411", "BD414"),
+    explains=("BD402", "BD404", "BD406", "BD407", "BD411", "BD414", "BD604"),
     arrays=True,
     scans=("cells",),
     flags=[

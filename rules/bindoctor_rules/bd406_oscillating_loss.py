@@ -42,7 +42,7 @@ def _message(found: Swings, history: History) -> str:
 @rule(
     "BD406",
     severity=Severity.WARNING,
-    explains=("BD402", "BD403", "BD407", "BD414", "BD415"),
+    explains=("BD402", "BD403", "BD407", "BD414", "BD415", "BD604"),
     flags=[
         example("the training loss", recipe=Recipe(), history=logged(JUMPING), says="the training loss swings by ±0.2"),
         example(

@@ -154,7 +154,7 @@ def _remedies(history: History, task: Task | None, recipe: Recipe | None) -> Ite
 @rule(
     "BD410",
     severity=Severity.ERROR,
-    explains=("BD404", "BD405", "BD407"),
+    explains=("BD404", "BD405", "BD407", "BD604"),
     flags=[
         example(
             "recall 1 at the prevalence, and that checkpoint kept",

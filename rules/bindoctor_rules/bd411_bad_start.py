@@ -30,6 +30,7 @@ def _remedies(recipe: Recipe | None, *, uninformed: bool) -> Iterator[Fix]:
 @rule(
     "BD411",
     severity=Severity.WARNING,
+    explains=("BD407", "BD604"),
     scans=(),
     flags=[
         example("unscaled inputs", EVEN, Recipe(), logged(FALLING, FALLING, 8.3), says="8.3, 12.0 times the 0.693"),

@@ -50,7 +50,7 @@ def _settled(loss: Floats) -> tuple[float, float]:
 @rule(
     "BD412",
     severity=Severity.ERROR,
-    explains=("BD402", "BD404", "BD405", "BD407", "BD410", "BD411", "BD415"),
+    explains=("BD402", "BD404", "BD405", "BD407", "BD410", "BD411", "BD415", "BD604"),
     flags=[
         example(
             "a sigmoid before binary cross-entropy with logits",

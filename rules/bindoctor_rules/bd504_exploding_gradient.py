@@ -39,17 +39,24 @@ def _remedies(recipe: Recipe | None) -> Iterator[Fix]:
     passes=[
         example("it falls", model=seen(training=_normed([1.0 * 0.9**i for i in range(30)]))),
         example("a spike after it has fallen", model=seen(training=_normed([1.0] * 5 + [0.001] * 20 + [0.5]))),
+        example("now and then a hard row", model=seen(training=_normed([0.01, 0.01, 0.02, 3.0] * 10))),
         example("too few steps to say", model=seen(training=_normed([1.0, 1000.0]))),
         example("not trained yet", model=seen()),
     ],
 )
 def exploding_gradient(
-    model: Inspection, recipe: Recipe | None = None, *, min_ratio: float = 100.0, min_looks: int = 10
+    model: Inspection,
+    recipe: Recipe | None = None,
+    *,
+    min_ratio: float = 100.0,
+    min_lasting: float = 10.0,
+    min_looks: int = 10,
 ) -> Iterator[Finding]:
     """The gradient norm's highest value in the last quarter of the looks is a hundred times its level at the start.
 
     The level is the higher of the medians over the first quarter and over all looks: a gradient that has fallen a
-    thousandfold may jump on one hard batch without harm. An error when it is not finite.
+    thousandfold may jump on one hard batch without harm. So may that of small batches at any time, which is why the
+    median of the last quarter has to be ten times the level as well. An error when it is not finite.
 
     ## Why it matters
     A step along such a gradient undoes what was learnt, and the next gradient is larger still; it ends in infinite
@@ -75,14 +82,22 @@ def exploding_gradient(
         level = max(float(np.median(norms[:quarter])), float(np.median(norms)))
         highest = float(norms[-quarter:].max())
         ratio = highest / level if level > 0 else 0.0
-        if len(norms) < min_looks or ratio < min_ratio:
+        lasting = float(np.median(norms[-quarter:])) >= min_lasting * level
+        if len(norms) < min_looks or ratio < min_ratio or not lasting:
             return
         message = f"the norm of the gradient grows from {level:.3g} to {highest:.3g} in {training.steps} steps"
         severity = Severity.WARNING
     yield Finding(
         message,
         Where("model"),
-        {"level": level, "ratio": ratio, "min_ratio": min_ratio, "looks": len(norms), "min_looks": min_looks},
+        {
+            "level": level,
+            "ratio": ratio,
+            "min_ratio": min_ratio,
+            "min_lasting": min_lasting,
+            "looks": len(norms),
+            "min_looks": min_looks,
+        },
         tuple(_remedies(recipe)),
         severity=severity,
     )

@@ -116,7 +116,7 @@ def label_shape(model: Inspection) -> Iterator[Finding]:
     """
     if not model.labels.values or not model.outputs.shape:
         return
-    looks = (_values,) if unconfirmed(model) else (_shape, _values, _type)
+    looks = (_shape, _values) if unconfirmed(model) else (_shape, _values, _type)
     for look in looks:
         message, remedies = look(model)
         if message:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bindoctor import Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
+from bindoctor import Aim, Finding, Fix, Predictions, Recipe, Severity, Where, example, rule, scores
 from bindoctor_rules._answers import alike, answered, spread
 
 FLAT = answered([(0.1, 90, 9)])
@@ -12,7 +12,13 @@ LOW = answered([(0.05, 80, 2), (0.4, 20, 8)])
 MIXED = answered([(0.05, 80, 2), (0.6, 20, 12)])
 
 
-def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> Iterator[Fix]:
+def _remedies(predictions: Predictions, recipe: Recipe | None, *, constant: bool) -> Iterator[Fix]:
+    if recipe is None:
+        title = (
+            "Standardise the inputs, or lower the learning rate" if constant else "Lower the threshold, or weigh rows"
+        )
+        yield Fix(title, aim=Aim.ADVISE)
+        return
     if not constant and predictions.binary and recipe.decide.cut != "tuned":
         yield Fix("Tune the threshold on out-of-fold probabilities", {"decide.threshold": "tuned"})
     network = recipe.model.network
@@ -33,6 +39,7 @@ def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> It
         example(
             "nothing reaches the threshold", recipe=Recipe(), predictions=LOW, says="all 100 rows are answered 'no'"
         ),
+        example("of a run without a recipe", predictions=LOW, says="all 100 rows are answered 'no'"),
         example(
             "although the threshold is tuned",
             recipe=Recipe().edited({"decide.threshold": "tuned"}),
@@ -45,12 +52,15 @@ def _remedies(predictions: Predictions, recipe: Recipe, *, constant: bool) -> It
         example("there is one class only", recipe=Recipe(), predictions=answered([(0.1, 50, 0)])),
     ],
 )
-def one_class_predicted(predictions: Predictions, recipe: Recipe, *, min_spread: float = 1e-6) -> Iterator[Finding]:
+def one_class_predicted(
+    predictions: Predictions, recipe: Recipe | None = None, *, min_spread: float = 1e-6
+) -> Iterator[Finding]:
     """All rows get one class, or even one and the same probability.
 
     Probabilities are the same when they differ by less than a millionth within each fold: a collapsed training answers
     the class shares of its own rows. What follows from the finding is left to it: poor-threshold stays silent, and
-    miscalibrated and no-better-than-constant are notes.
+    miscalibrated and no-better-than-constant are notes. Of a run without a recipe it is not known which threshold is
+    used, and probabilities that differ are a warning.
 
     ## Why it matters
     Such a model decides nothing, however good its accuracy looks. When the probabilities differ, the threshold is out
@@ -82,4 +92,5 @@ def one_class_predicted(predictions: Predictions, recipe: Recipe, *, min_spread:
         Where("model"),
         {"answered": label, "wrong": missed, "spread": widest, "min_spread": min_spread, "roc_auc": area},
         tuple(_remedies(predictions, recipe, constant=constant)),
+        severity=Severity.WARNING if recipe is None and not constant else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from bindoctor import Aim, Finding, Fix, Predictions, Profile, Severity, Where, counts, example, rule, scores
+from bindoctor import Aim, Finding, Fix, Predictions, Profile, Severity, Task, Where, counts, example, rule, scores
 from bindoctor_rules._answers import alike, answered, once
 
 EVEN = counts(no=100, yes=100)
@@ -40,6 +40,18 @@ def _severity(seen: Predictions, *, beyond: bool, told: bool) -> Severity | None
     return Severity.WARNING if told else None
 
 
+def _shares(seen: Predictions, profile: Profile | None, task: Task | None) -> npt.NDArray[np.float64] | None:
+    """Return each class's share among the rows of the data, else of the task; None where the classes are others."""
+    if profile is not None:
+        known = dict(zip(profile.classes, profile.class_counts, strict=True))
+        if set(seen.classes) != set(known):
+            return None
+        return np.array([known[name] for name in seen.classes]) / profile.labelled
+    if task is None or len(task.shares) != len(seen.classes) or not all(task.shares):
+        return None
+    return np.array(task.shares)
+
+
 def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
 
@@ -54,6 +66,7 @@ def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
             "ranks, but far too sure", EVEN, predictions=WILD, says="worse than the 0.693 of answering the class shares"
         ),
         example("one answer for all", EVEN, predictions=COLLAPSED, says="no better than the 0.693"),
+        example("of a watched training", predictions=NOISE, task=Task((0.5, 0.5)), says="no better than the 0.693"),
         example("ranks a little", EVEN, predictions=FAINT, says="it does tell classes apart (ROC AUC 0.60)"),
     ],
     passes=[
@@ -62,7 +75,13 @@ def _mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     ],
 )
 def no_better_than_constant(
-    predictions: Predictions, profile: Profile, *, min_rows: int = 30, min_rare_rows: int = 5, max_z: float = 1.96
+    predictions: Predictions,
+    profile: Profile | None = None,
+    task: Task | None = None,
+    *,
+    min_rows: int = 30,
+    min_rare_rows: int = 5,
+    max_z: float = 1.96,
 ) -> Iterator[Finding]:
     """The log loss is not below that of always answering the class shares, beyond noise.
 
@@ -70,7 +89,8 @@ def no_better_than_constant(
     the answers tell the classes apart all the same (two classes: ROC AUC beyond chance; more: accuracy beyond that of
     the commonest class): then a warning where the probabilities are worse than the constant answer, and a note where
     they cannot be told from it. A note, too, where every row gets the same answer (see one-class-predicted).
-    Predictions of other classes than the data has are passed over.
+    Predictions of other classes than the data has are passed over. Without data, the shares are those of the labels
+    that a watched training was seen to use.
 
     ## Why it matters
     Nothing that is done to such a model can be called an improvement before it beats an answer that needs no features.
@@ -87,10 +107,9 @@ def no_better_than_constant(
     """
     seen = once(predictions)
     of_class = np.bincount(seen.truth, minlength=len(seen.classes))
-    known = dict(zip(profile.classes, profile.class_counts, strict=True))
-    if len(seen.truth) < min_rows or of_class.min() < min_rare_rows or set(seen.classes) != set(known):
+    shares = _shares(seen, profile, task)
+    if len(seen.truth) < min_rows or of_class.min() < min_rare_rows or shares is None:
         return
-    shares = np.array([known[name] for name in seen.classes]) / profile.labelled
     answered_truth = seen.probability[np.arange(len(seen.truth)), seen.truth]
     loss = -np.log(np.clip(answered_truth, scores.MIN_PROBABILITY, 1.0))
     difference = loss + np.log(shares[seen.truth])
