@@ -352,3 +352,19 @@ def test_the_training_rows_evaluated_before_the_validation_rows_are_left_out() -
         expected = float(BINARY(model(inputs[:60]), labels[:60]))
     assert w.history.epochs[-1].valid_loss == pytest.approx(expected, abs=1e-6)
     assert w.predictions is not None and len(w.predictions.truth) == 60
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_weights_that_are_put_back_at_the_end_are_those_of_the_best_epoch(goes_on: bool) -> None:
+    model, loss = network(), nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.Adam(model.parameters())
+    loader, valid = loader_of(*rows()), loader_of(*rows(64), shuffle=False)
+    with bindoctor.watch(model, loss, optimizer, loader, valid) as w:
+        train(model, loss, optimizer, loader, valid)
+        assert w.history.best_restored is None
+        model.load_state_dict(copy.deepcopy(model.state_dict()))
+        assert w.history.best_restored is True
+        if goes_on:
+            train(model, loss, optimizer, loader, valid, epochs=1)
+    assert w.history.best_restored is (None if goes_on else True)
+    model.load_state_dict(model.state_dict())

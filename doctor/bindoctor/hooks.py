@@ -60,10 +60,12 @@ class Hooks:
         self._learning = self._alternates = True
         self._with_gradient = 0
         self._not_reset = self._looked_for_reset = 0
+        self._loaded_after = 0
         self._handles = [
             model.register_forward_hook(self._guarded(self._forward), with_kwargs=True),
             optimizer.register_step_pre_hook(self._guarded(self._before_step)),
             optimizer.register_step_post_hook(self._guarded(self._after_step)),
+            model.register_load_state_dict_post_hook(self._guarded(self._loaded)),  # type: ignore[no-untyped-call]
         ]
         if isinstance(loss, nn.Module):
             self._handles.append(loss.register_forward_hook(self._guarded(self._loss)))
@@ -94,6 +96,11 @@ class Hooks:
         """Return how many optimizer steps there were."""
         return self._steps
 
+    @property
+    def restored(self) -> bool:
+        """Tell whether weights were loaded after the last step, as early stopping goes back to the best epoch."""
+        return 0 < self._loaded_after == self._steps
+
     def facts(self) -> StepFacts:
         """Return what the steps so far showed."""
         taken = self._gradients
@@ -108,6 +115,9 @@ class Hooks:
             self._evaluating / self._backwards if self._backwards else 0.0,
             self.passes.first_not_finite,
         )
+
+    def _loaded(self, *_: object) -> None:
+        self._loaded_after = self._steps
 
     def _forward(self, _: nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any], output: Any) -> None:
         outputs = tensor_in(output)

@@ -145,7 +145,8 @@ class Watch:
         if self._hooks is None:
             return History((), first if math.isfinite(first) else None, source="bindoctor")
         facts = self._hooks.facts()
-        return self._hooks.passes.history(first, (facts.gradient_steps, facts.gradient_norms))
+        history = self._hooks.passes.history(first, (facts.gradient_steps, facts.gradient_norms))
+        return msgspec.structs.replace(history, best_restored=True) if self._hooks.restored else history
 
     @property
     def inspection(self) -> Inspection | None:

@@ -37,6 +37,7 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
 @rule(
     "BD402",
     severity=Severity.WARNING,
+    explains=("BD604",),
     flags=[
         example("a textbook gap", recipe=Recipe(), history=logged(FALLING, TURNING), says="is lowest at epoch 9 (0.5)"),
         example("early stopping restores the best", recipe=STOPPING, history=logged(FALLING, TURNING), says="restored"),
