@@ -1,5 +1,6 @@
 """Check and fix called from Python: the command's answers, on whatever table there is, with nothing left behind."""
 
+import copy
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from conftest import Cli
 
 import bindoctor
@@ -172,7 +174,7 @@ def test_parts_are_tables_paths_or_pairs(table: pl.DataFrame, tmp_path: Path) ->
         ({"predictions": [0.5] * 6}, "predictions: are of 6 rows"),
         ({"predictions": np.zeros((60, 3))}, r"shape \(60, 3\), and there are 2 classes"),
         ({"predictions": "nowhere.csv"}, "nowhere.csv: cannot read the predictions"),
-        ({"model": 3.5}, "float is no Inspection"),
+        ({"model": 3.5}, "float is neither a torch.nn.Module nor an Inspection"),
         ({"train": True, "run": {"loss": [0.5]}}, "give neither run nor predictions"),
         ({"select": "BD999"}, "BD999"),
         ({"delimiter": "ab"}, "delimiter"),
@@ -349,3 +351,20 @@ def test_the_code_in_the_readme_runs(small_loan: Path, tmp_path: Path, monkeypat
     exec(compile(code, "README.md", "exec"), known)
     assert known["result"].status in ("verified", "corrected", "not-confirmed", "cannot-verify")
     assert [path.name for path in tmp_path.iterdir()] == ["customers.csv"]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_network_is_looked_at_on_the_data(outputs: int) -> None:
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(200, 4))
+    labels = np.where(inputs[:, 0] > 0, "yes", "no")
+    torch.manual_seed(0)
+    good = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, outputs))
+    before = copy.deepcopy(good.state_dict())
+    assert bindoctor.check(inputs, labels, model=good, select="BD5").findings == ()
+    assert all(torch.equal(before[name], value) for name, value in good.state_dict().items())
+    squashed = torch.nn.Sequential(good, torch.nn.Sigmoid() if outputs == 1 else torch.nn.Softmax(dim=1))
+    found = bindoctor.check(inputs, labels, model=squashed, select="BD5").findings
+    assert [finding.code for finding in found] == ["BD501"]
+    with pytest.raises(InputError, match=r"model: Sequential cannot be called with rows of shape \(3,\)"):
+        bindoctor.check(inputs[:, :3], labels, model=good, select="BD5")

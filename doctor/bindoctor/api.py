@@ -68,7 +68,8 @@ def check(
         run: a training log's path, a ``History``, or logged values by name: {"loss": […], "val_loss": […]}.
         predictions: out-of-sample predictions: a path, ``Predictions``, or the probabilities of all rows in order, of
             shape (n,) for the positive class or (n, classes) as from ``predict_proba``.
-        model: an ``Inspection`` of a model.
+        model: a ``torch.nn.Module``, which is looked at on some rows as the recipe prepares them and stays as it is; or
+            an ``Inspection`` of one.
         valid: rows to validate on: a path or a table with the same columns, or a pair (X, y). Never trained on.
         test: rows to test on, in the same way.
         train: whether to train the recipe on folds first, and lint that run too.
@@ -90,7 +91,9 @@ def check(
     workspace = _workspace(config, dataset, select, ignore, extend_select)
     remarks: tuple[str, ...] = ()
     # Rows are read as a complete scan tells, whatever the rules ask for.
-    evidence = workspace.evidence(EVERYTHING if train or predictions is not None else workspace.states)
+    evidence = workspace.evidence(
+        EVERYTHING if train or predictions is not None or model is not None else workspace.states
+    )
     if train:
         evidence, remarks = _trained(evidence)
     source = None
@@ -100,7 +103,7 @@ def check(
     if predictions is not None:
         evidence = replace(evidence, predictions=predictions_from(predictions, evidence))
     if model is not None:
-        evidence = replace(evidence, model=inspection_from(model))
+        evidence = replace(evidence, model=inspection_from(model, evidence))
     outcomes = workspace.examine(_with_simple_models(workspace, evidence))
     report = workspace.report(outcomes, evidence, None, run=source)
     assert report.data is not None

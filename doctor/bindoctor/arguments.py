@@ -1,5 +1,6 @@
 """What a caller in Python gives, as evidence is made of it: tables with their target, runs and predictions."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -148,15 +149,20 @@ def predictions_from(predictions: Any, evidence: Evidence) -> Predictions:
     return Predictions.of_rows(rows, every, spread[rows.row_ids], np.zeros(len(rows), dtype=np.int64), threshold)
 
 
-def inspection_from(model: Any) -> Inspection:
-    """Return what was seen of a model.
+def inspection_from(model: Any, evidence: Evidence) -> Inspection:
+    """Return what was seen of a model: by the caller, or here by some rows of the data as the recipe prepares them.
 
     Raises:
-        InputError: it is something else than an ``Inspection``.
+        InputError: it is neither an ``Inspection`` nor a network, or it cannot be called with the rows.
     """
     if isinstance(model, Inspection):
         return model
-    raise InputError(f"model: {type(model).__name__} is no Inspection of a model.")
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(model, torch.nn.Module):
+        raise InputError(f"model: {type(model).__name__} is neither a torch.nn.Module nor an Inspection of one.")
+    from bindoctor.own_inspection import look_at
+
+    return look_at(model, evidence)
 
 
 def _spread(probability: npt.NDArray[np.float64], classes: tuple[str, ...]) -> npt.NDArray[np.float64]:

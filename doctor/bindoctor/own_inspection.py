@@ -62,27 +62,61 @@ def _prepared(recipe: Recipe, evidence: Evidence) -> Prepared:
 
 
 def inspected(recipe: Recipe, prepared: Prepared) -> Inspection:
-    """Return what the first rows show of the network that the recipe's factory makes, and of the loss.
+    """Return what some rows show of the network that the recipe's factory makes, and of the loss.
 
     What is found hangs on the recipe and the rows alone, and on no clock.
 
     Raises:
         InputError: the network cannot be made, or fails.
     """
-    part, classes = prepared.train, len(prepared.classes)
-    # Rows may be sorted by class.
-    chosen = np.sort(np.random.default_rng(0).permutation(len(part.labels))[:BATCH])
-    rows, labels = torch.from_numpy(part.matrix[chosen]), torch.from_numpy(part.labels[chosen])
     network = _made(recipe, prepared).network
-    loss: nn.Module = nn.CrossEntropyLoss()
+    one = output_count(recipe.loss, len(prepared.classes)) == 1
     with blamed(f"the network of {recipe.model.factory}"), RANDOM, torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.train.seed)
-        if output_count(recipe.loss, classes) == 1:
-            flat = network.eval()(rows[:2]).ndim == 1
-            loss, labels = nn.BCEWithLogitsLoss(), labels.float() if flat else labels.float()[:, None]
+        rows, labels = _some(prepared)
+        loss, labels = _loss_for(network.eval()(rows[:2]), labels, one=one)
         found = inspect(network, loss, None, Batch((rows,), {}, labels), timed=False).inspection
         outputs = msgspec.structs.replace(found.outputs, module=ends_squashed(network, rows[:2]))
         return msgspec.structs.replace(found, outputs=outputs)
+
+
+def look_at(network: nn.Module, evidence: Evidence) -> Inspection:
+    """Return what some rows, as the recipe prepares them, show of a network; nothing of it changes.
+
+    The loss is the cross-entropy of logits: the binary one for a single output.
+
+    Raises:
+        InputError: the rows cannot be prepared, or the network cannot be called with them.
+    """
+    recipe = evidence.recipe
+    assert recipe is not None
+    prepared = _prepared(recipe, evidence)
+    rows, labels = _some(prepared)
+    rows = rows.reshape(-1, *prepared.shape) if prepared.shape else rows
+    try:
+        shape = inspect(network, None, None, Batch((rows[:2],), {}, None), timed=False).inspection.outputs.shape
+    except InputError as error:
+        name, cells = type(network).__name__, tuple(rows.shape[1:])
+        raise InputError(
+            f"model: {name} cannot be called with rows of shape {cells}, as the recipe prepares them "
+            f"({error.__cause__ or error})."
+        ) from None
+    loss, labels = _loss_for(torch.empty(shape), labels, one=len(shape) == 1 or shape[1] == 1)
+    return inspect(network, loss, None, Batch((rows,), {}, labels)).inspection
+
+
+def _some(prepared: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return some training rows with their class numbers; rows may be sorted by class."""
+    part = prepared.train
+    chosen = np.sort(np.random.default_rng(0).permutation(len(part.labels))[:BATCH])
+    return torch.from_numpy(part.matrix[chosen]), torch.from_numpy(part.labels[chosen])
+
+
+def _loss_for(outputs: torch.Tensor, labels: torch.Tensor, *, one: bool) -> tuple[nn.Module, torch.Tensor]:
+    """Return the cross-entropy of logits, and the labels as it takes them beside these outputs."""
+    if not one:
+        return nn.CrossEntropyLoss(), labels
+    return nn.BCEWithLogitsLoss(), labels.float() if outputs.ndim == 1 else labels.float()[:, None]
 
 
 def _made(recipe: Recipe, prepared: Prepared) -> Made:
