@@ -368,3 +368,22 @@ def test_a_network_is_looked_at_on_the_data(outputs: int) -> None:
     assert [finding.code for finding in found] == ["BD501"]
     with pytest.raises(InputError, match=r"model: Sequential cannot be called with rows of shape \(3,\)"):
         bindoctor.check(inputs[:, :3], labels, model=good, select="BD5")
+
+
+def test_images_are_checked_with_their_labels_and_their_network() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 2
+    images = random.normal(size=(120, 1, 6, 6)).astype(np.float32)
+    images[:, 0, 2] += labels[:, None]
+    valid = images[:20], labels[:20]
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 1))
+    report = bindoctor.check(images, labels, model=network, valid=valid)
+    assert report.data is not None and report.data.rows == 120
+    found = {finding.code for finding in report.findings}
+    assert "BD202" in found
+    assert not {code for code in found if code.startswith("BD5")}
+    assert {o.rule.code for o in report.outcomes if o.status == "passed"} >= {"BD113", "BD501", "BD507"}
+    with pytest.raises(InputError, match="holds no labels; give them as y"):
+        bindoctor.check(images)
+    with pytest.raises(InputError, match="120"):
+        bindoctor.check(images, labels[:50])

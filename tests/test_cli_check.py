@@ -308,3 +308,10 @@ def test_an_error_cannot_steer_the_terminal(cli: Cli, tmp_path: Path) -> None:
     done = cli("check", write(tmp_path, "\x1b]0;pwned\x07A,B\n" + "".join(f"{i},{i}\n" for i in range(50))))
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
+
+
+def test_a_rule_that_trains_beside_predictions_can_be_asked_alone(cli: Cli, tmp_path: Path) -> None:
+    data = write(tmp_path, HEALTHY)
+    answers = "y_true,y_prob\n" + "".join(f"{'yes' if i % 2 else 'no'},0.{3 + i % 3}\n" for i in range(200))
+    done = cli("check", data, "--target", "y", "--predictions", write(tmp_path, answers, "p.csv"), "--select", "BD605")
+    assert done.returncode in (0, 1), done.stderr

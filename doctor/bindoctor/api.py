@@ -59,7 +59,8 @@ def check(
 
     Args:
         data: a path, a folder or pattern of files; a data frame (pandas, Polars, Arrow); an array of numbers, shape
-            (n, d), whose columns are called "0", "1", …; or a ``Dataset``. Without it the run alone is looked at.
+            (n, d), whose columns are called "0", "1", …, or of more dimensions, as images are; or a ``Dataset``.
+            Without it the run alone is looked at.
         y: the class of each row, shape (n,), where it is not a column of ``data``.
         target: the name or 0-based position of the target column; guessed when neither it nor ``y`` is given.
         positive: the positive class of two; found by its usual names, else the rarer one.

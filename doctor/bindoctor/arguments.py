@@ -19,6 +19,7 @@ from bindoctor.inspection import Inspection
 from bindoctor.logs import history_in, read_history
 from bindoctor.predictions import Predictions, read_predictions
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of, table_source
+from bindoctor.readers.arrays import ArraySource, memory_source
 from bindoctor.readers.frames import FrameSource, as_text
 from bindoctor.readers.header import free_name
 from bindoctor.readers.typed import typed
@@ -63,6 +64,8 @@ def dataset_of(
         if y is not None:
             name = free_name(source.columns, name or str(getattr(y, "name", None) or "target"))
             source = _joined(source, y, name)
+        elif isinstance(source, ArraySource):
+            raise InputError(f"data: an array of shape {source.array.shape} holds no labels; give them as y.")
         found = open_dataset(source, name or None, label_text(positive))
     if valid is None and test is None:
         return found
@@ -198,6 +201,8 @@ def _plain(value: Any) -> Any:
 
 
 def _source(data: Any, options: ReadOptions, name: str) -> Source:
+    if isinstance(data, np.ndarray) and data.ndim > 2:
+        return memory_source(data, None)
     if hasattr(data, "toarray"):
         raise InputError(f"{name}: sparse matrices are not read; give {name}.toarray(), or the table it was made of.")
     if hasattr(data, "detach"):
@@ -213,8 +218,10 @@ def _source(data: Any, options: ReadOptions, name: str) -> Source:
         raise InputError(f"{name}: {type(data).__name__} cannot be read as a table ({error}).") from error
 
 
-def _joined(source: Source, y: Any, name: str) -> FrameSource:
-    """Return a table in memory with one more column."""
+def _joined(source: Source, y: Any, name: str) -> Source:
+    """Return a table or an array in memory with its labels."""
+    if isinstance(source, ArraySource):
+        return memory_source(source.array, np.asarray(y), name)
     if not isinstance(source, FrameSource) or source.content:
         raise InputError("y: goes with a table in memory; of a file, name the column with target=.")
     if hasattr(y, "toarray"):

@@ -66,6 +66,8 @@ class FixResult:
         Raises:
             InputError: it cannot be trained on all rows.
         """
+        if self.workspace.dataset.row_shape:
+            raise InputError("model: an estimator takes tables; fix(…, out=folder) writes one that takes arrays.")
         from bindoctor.classifier import RecipeClassifier
 
         model = self.trained

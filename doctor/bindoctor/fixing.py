@@ -127,7 +127,10 @@ def model_left(workspace: Workspace, treatment: "Treatment") -> "tuple[FinalMode
     from bindoctor.sampling import rows_that_fit
 
     recipe, note = treatment.recipe, ""
-    rows = rows_of(workspace.dataset, recipe)
+    classes = treatment.final.profile.classes if treatment.final.profile else ()
+    # Where nobody has named it, the positive class is the rarer one, which rows that are left out may change.
+    dataset = replace(workspace.dataset, positive=classes[1]) if len(classes) == 2 else workspace.dataset
+    rows = rows_of(dataset, recipe)
     fitting = rows_that_fit([recipe], rows, seed=recipe.train.seed)
     if len(fitting) < len(rows):
         note = f"The model was trained on {len(fitting)} of {len(rows)} rows: no more fit into memory as inputs."

@@ -60,7 +60,8 @@ def corrected_t(gains: Gains, overlap: float) -> float:
     mean = float(np.mean(gains))
     if spread == 0:
         return 0.0 if mean == 0 else math.copysign(math.inf, mean)
-    return mean / math.sqrt((1 / len(gains) + overlap) * spread)
+    # Of tiny gains the product would round to zero, its root does not.
+    return mean / (math.sqrt(1 / len(gains) + overlap) * math.sqrt(spread))
 
 
 def gain_interval(gains: Gains, overlap: float) -> tuple[float, float]:

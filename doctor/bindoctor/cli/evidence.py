@@ -83,7 +83,9 @@ def gather(workspace: Workspace, given: GivenRun, history: History | None) -> Ev
     Raises:
         InputError: a file of the run cannot be used.
     """
-    evidence = workspace.evidence(EVERYTHING if given.train else workspace.states)
+    # Rows are read as a complete scan tells, whatever the rules ask for.
+    whole = given.train or (given.predictions is not None and workspace.asks_for("simple_models"))
+    evidence = workspace.evidence(EVERYTHING if whole else workspace.states)
     if given.train:
         prepare_training()
         from bindoctor.final import train_evidence
