@@ -10,6 +10,8 @@ from bindoctor import Rows
 from bindoctor_rules._spread import Counts, Floats
 
 PROBED = 150
+FIRST_PROBED = 50
+"""Where none of so many rows lies between others, the rest is not looked at: of a share of 8%, one time in 65."""
 NEIGHBOURS = 12
 MAX_INPUTS = 40
 MIN_INPUTS = 3
@@ -53,9 +55,14 @@ def between_others(samples: Sequence[Rows], columns: Sequence[str]) -> list[Betw
         rows = np.flatnonzero(whole & (labels == label))
         if len(rows) <= NEIGHBOURS:
             continue
-        probed = np.sort(random.choice(len(rows), min(PROBED, len(rows)), replace=False))
-        between = [k for k in probed.tolist() if _lies_between(scaled[rows], k)]
-        found.append(Between(label, len(probed), rows[between]))
+        probed = random.choice(len(rows), min(PROBED, len(rows)), replace=False)
+        points = scaled[rows]
+        between = [k for k in probed[:FIRST_PROBED].tolist() if _lies_between(points, k)]
+        if between:
+            between += [k for k in probed[FIRST_PROBED:].tolist() if _lies_between(points, k)]
+        else:
+            probed = probed[:FIRST_PROBED]
+        found.append(Between(label, len(probed), np.sort(rows[between])))
     return found
 
 
