@@ -20,7 +20,7 @@ import polars as pl
 from sklearn.model_selection import TimeSeriesSplit
 
 from bindoctor import Rows
-from bindoctor.recipe import Split
+from bindoctor.recipe_sections import Split
 from bindoctor.splits import Fold, overlap, repeated_folds
 from bindoctor.verdict import corrected_t
 

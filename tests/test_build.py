@@ -13,7 +13,7 @@ from torch import nn
 from bindoctor import InputError, Recipe, Rows
 from bindoctor.build import build_network, build_optimizer, build_preprocessor, input_frame, signed_log1p
 from bindoctor.prepare import Prepared, preparation_key, prepare
-from bindoctor.recipe import Features, Model, Optimizer, Resample
+from bindoctor.recipe_sections import Features, Model, Optimizer, Resample
 from bindoctor.resampling import SYNTHETIC, resample_targets
 
 

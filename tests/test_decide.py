@@ -18,7 +18,7 @@ from sklearn.model_selection import TunedThresholdClassifierCV
 from bindoctor import InputError, Predictions, Recipe, Rows, scores
 from bindoctor.decide import Decision, cross_decided, fit_calibrator, fit_decision, needs_fitting, tune_threshold
 from bindoctor.final import train_final
-from bindoctor.recipe import Decide
+from bindoctor.recipe_sections import Decide
 
 TUNED_FOR: Mapping[str, Decide] = {
     "mcc": Decide(tune_for="mcc"),

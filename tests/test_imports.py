@@ -17,8 +17,8 @@ ENGINE = Path(bindoctor.__file__).parent
 PACK = Path(bindoctor_rules.__file__).parent
 HEAVY = {"torch", "numba", "sklearn", "imblearn", "scipy", "pandas", "safetensors", "skops"}
 
-VALUES = """errors findings audit recipe dataset column_profile profile parts part_names history inspection task
-predictions evidence scores treatment version"""
+VALUES = """errors findings audit recipe_sections recipe dataset column_profile profile parts part_names history
+inspection task predictions evidence scores treatment version"""
 READING = """readers logs given_recipe dates cells selection cleaning left_out hashing tokens classes bins levels
 texts sketch series own_source own_code column_states number_states row_states order_states sample_state spread
 summary scan_state scan rows shifts compare"""

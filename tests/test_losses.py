@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bindoctor.losses import binary_targets, build_objective, class_weights
-from bindoctor.recipe import Loss
+from bindoctor.recipe_sections import Loss
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from bindoctor import InputError, Recipe
 from bindoctor.module_edits import Edits, applied, ends_squashed, planned
-from bindoctor.recipe import Model
+from bindoctor.recipe_sections import Model
 
 ROWS = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
 

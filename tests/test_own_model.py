@@ -21,7 +21,7 @@ from bindoctor.own_mlp import as_mlp
 from bindoctor.own_source import code_digest, source_files
 from bindoctor.prepare import prepare
 from bindoctor.readers import open_dataset, table_source
-from bindoctor.recipe import Model
+from bindoctor.recipe_sections import Model
 from bindoctor.scan import scan
 from bindoctor.splits import repeated_folds
 from bindoctor.store import load_model, save_model

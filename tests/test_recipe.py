@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindoctor import InputError, Recipe
-from bindoctor.recipe import Dates, Derived, toml_value
+from bindoctor.recipe import toml_value
+from bindoctor.recipe_sections import Dates, Derived
 from bindoctor.settings_text import recipe_toml, update_document
 
 NAMES = st.text(min_size=1)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
 from bindoctor import Aim, Confidence, Finding, Predictions, Recipe, Rule, Severity, Table, example
-from bindoctor.recipe import Derived
+from bindoctor.recipe_sections import Derived
 from bindoctor.testing import evidence_of, findings_in
 from bindoctor_rules._interactions import MAX_CONFIRMED
 from bindoctor_rules.bd114_conflicting_labels import conflicting_labels

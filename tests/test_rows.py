@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bindoctor.dataset import Dataset, Table
 from bindoctor.errors import InputError
 from bindoctor.readers import table_source
-from bindoctor.recipe import Data, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Data
 from bindoctor.rows import features_of, rows_of
 from bindoctor.scan import scan
 

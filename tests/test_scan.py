@@ -18,7 +18,8 @@ from bindoctor.dataset import Dataset, Table
 from bindoctor.errors import InputError
 from bindoctor.profile import Profile
 from bindoctor.readers import frames, table_source
-from bindoctor.recipe import Data, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Data
 from bindoctor.scan import scan
 from bindoctor.scan_state import ScanState, plan_of
 from bindoctor.selection import Chunk, select

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindoctor.recipe import Optimizer
+from bindoctor.recipe_sections import Optimizer
 from bindoctor.schedules import Schedule
 
 Kind = Literal["constant", "cosine", "step", "plateau"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bindoctor import InputError, Rows
 from bindoctor.errors import TooFewRows
 from bindoctor.final import checked_split
-from bindoctor.recipe import Split
+from bindoctor.recipe_sections import Split
 from bindoctor.splits import (
     Fold,
     derived_seed,

@@ -25,7 +25,7 @@ from bindoctor.given_recipe import Given, recipe_of
 from bindoctor.own_code import forget_own_code
 from bindoctor.profile import EVERYTHING
 from bindoctor.readers import ReadOptions
-from bindoctor.recipe import Score
+from bindoctor.recipe_sections import Score
 from bindoctor.registry import Registry, discover
 from bindoctor.render.progress import progress_line
 from bindoctor.report import Report

@@ -10,7 +10,8 @@ from bindoctor import scores
 from bindoctor.decide import cross_decided
 from bindoctor.history import History
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Decide
 
 REPORTED = ("log-loss", "average-precision", "roc-auc", "balanced-accuracy", "mcc", "f1", "accuracy")
 

@@ -13,7 +13,8 @@ from bindoctor.errors import InputError
 from bindoctor.history import Epoch, History
 from bindoctor.losses import class_weights
 from bindoctor.prepare import Matrix, Part, Prepared
-from bindoctor.recipe import MIN_ROWS_IN_LEAF, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import MIN_ROWS_IN_LEAF
 
 Floats = npt.NDArray[np.float64]
 

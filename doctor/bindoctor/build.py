@@ -27,7 +27,7 @@ from torch import nn
 
 from bindoctor.engineering import Columns, check_engineering, engineered_columns
 from bindoctor.errors import InputError
-from bindoctor.recipe import Data, Features, Model, Optimizer
+from bindoctor.recipe_sections import Data, Features, Model, Optimizer
 
 Floats = npt.NDArray[np.float64]
 

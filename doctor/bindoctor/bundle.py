@@ -15,7 +15,8 @@ from bindoctor.dataset import Rows
 from bindoctor.final import train_final
 from bindoctor.history import TrainingFailed
 from bindoctor.laboratory import FOLDS, Laboratory
-from bindoctor.recipe import Decide, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Decide
 from bindoctor.rows import rows_key
 from bindoctor.sampling import rows_that_fit
 from bindoctor.scores import PROBABILITY_SCORES

@@ -11,7 +11,7 @@ import polars as pl
 
 from bindoctor.cleaning import outside, tidied
 from bindoctor.hashing import KeyTable, encode, hash_cells, text_hash
-from bindoctor.recipe import Data
+from bindoctor.recipe_sections import Data
 from bindoctor.series import taken
 
 PROBED_CELLS = 64

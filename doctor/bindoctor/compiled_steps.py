@@ -10,7 +10,8 @@ from bindoctor.compiled import ACTIVATIONS, LOSSES, Objective, Room, Shape, Spar
 from bindoctor.compiled import forward as forward_rows
 from bindoctor.compiled_optimizers import OPTIMIZERS, Array, Rule, State
 from bindoctor.prepare import Matrix
-from bindoctor.recipe import Loss, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Loss
 
 MAX_AT_ONCE = 4_000_000
 MIN_SPARSE_WIDTH = 200

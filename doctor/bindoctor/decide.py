@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bindoctor.errors import InputError
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide
+from bindoctor.recipe_sections import Decide
 from bindoctor.scores import MIN_PROBABILITY, tuning_score
 
 Classes = npt.NDArray[np.int64]

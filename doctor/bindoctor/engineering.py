@@ -10,7 +10,7 @@ import polars as pl
 
 from bindoctor.dates import days_of
 from bindoctor.errors import InputError
-from bindoctor.recipe import Data, Dates, Derived, Features
+from bindoctor.recipe_sections import Data, Dates, Derived, Features
 
 Columns = Mapping[str, Literal["number", "text"]]
 

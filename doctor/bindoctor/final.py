@@ -15,7 +15,8 @@ from bindoctor.errors import InputError
 from bindoctor.evidence import Evidence
 from bindoctor.own_inspection import with_own_model
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide, Recipe, Split
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Decide, Split
 from bindoctor.rows import rows_of
 from bindoctor.splits import Fold, repeated_folds, training_rows, user_split, validation_rows
 from bindoctor.train import Fitted, cross_fit, fit

@@ -23,7 +23,8 @@ from bindoctor.errors import InputError
 from bindoctor.history import History, TrainingFailed
 from bindoctor.loop import check_training
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Decide
 from bindoctor.rows import rows_key
 from bindoctor.sampling import halved
 from bindoctor.splits import Fold, Index, derived_seed, overlap, repeated_folds

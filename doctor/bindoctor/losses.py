@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softmax
 
 from bindoctor.errors import InputError
-from bindoctor.recipe import Loss
+from bindoctor.recipe_sections import Loss
 
 
 class Objective(Protocol):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor.errors import InputError
-from bindoctor.recipe import Model
+from bindoctor.recipe_sections import Model
 
 ACTIVATIONS: tuple[type[nn.Module], ...] = (
     nn.ReLU,

@@ -16,7 +16,8 @@ from bindoctor.history import Epoch, History
 from bindoctor.losses import class_weights
 from bindoctor.own_code import call, failure, load_function, users_folder
 from bindoctor.prepare import Matrix, Part, Prepared
-from bindoctor.recipe import Model, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Model
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bindoctor.module_edits import trace
-from bindoctor.recipe import Model
+from bindoctor.recipe_sections import Model
 
 SEEDS = (0, 1, 2)
 SETTINGS: dict[type[nn.Module], tuple[str, dict[str, Any]]] = {

@@ -17,7 +17,7 @@ from bindoctor.errors import InputError
 from bindoctor.history import TrainingFailed
 from bindoctor.module_edits import Edits, applied, planned
 from bindoctor.own_code import call, failure, load_function, takes, users_folder
-from bindoctor.recipe import Model
+from bindoctor.recipe_sections import Model
 from bindoctor.torch_steps import Shaped
 
 SETTING = "recipe.model.factory"

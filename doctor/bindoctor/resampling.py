@@ -10,7 +10,7 @@ from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, BorderlineSMOTE, Rand
 from imblearn.under_sampling import RandomUnderSampler
 
 from bindoctor.errors import InputError
-from bindoctor.recipe import Resample
+from bindoctor.recipe_sections import Resample
 
 Matrix = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.int64]

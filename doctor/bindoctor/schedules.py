@@ -2,7 +2,7 @@
 
 import math
 
-from bindoctor.recipe import Optimizer
+from bindoctor.recipe_sections import Optimizer
 
 DROP = 0.1
 MIN_RELATIVE_FALL = 1e-4

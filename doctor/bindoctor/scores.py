@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from bindoctor.errors import InputError
 from bindoctor.predictions import Predictions
-from bindoctor.recipe import Decide
+from bindoctor.recipe_sections import Decide
 
 MIN_PROBABILITY = 1e-7
 

@@ -14,7 +14,8 @@ from bindoctor.dataset import Dataset, Source
 from bindoctor.errors import InputError
 from bindoctor.hashing import hash_rows
 from bindoctor.left_out import HeldOut, conflicting_rows, row_identity
-from bindoctor.recipe import Data, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Data
 
 MIN_INDEX_ROWS = 20
 

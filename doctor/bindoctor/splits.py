@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from bindoctor.dataset import Rows
 from bindoctor.errors import InputError, TooFewRows
-from bindoctor.recipe import Split
+from bindoctor.recipe_sections import Split
 
 Index = npt.NDArray[np.int64]
 Fold = tuple[Index, Index]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bindoctor.recipe import Optimizer
+from bindoctor.recipe_sections import Optimizer
 
 BETA1, BETA2, ALPHA, EPSILON = 0.9, 0.999, 0.99, 1e-8
 

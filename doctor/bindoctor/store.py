@@ -30,7 +30,8 @@ from bindoctor.loop import RANDOM
 from bindoctor.losses import output_count
 from bindoctor.outputs import MODEL_FOLDER
 from bindoctor.own_model import make_own
-from bindoctor.recipe import Model, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Model
 from bindoctor.rows import features_of
 from bindoctor.skops_files import check_storable, check_trees, dump_estimator, load_estimator, load_own_estimator
 from bindoctor.torch_steps import network_logits

@@ -8,7 +8,8 @@ import polars as pl
 from bindoctor.dataset import Dataset, Rows
 from bindoctor.errors import InputError
 from bindoctor.left_out import conflicting_rows
-from bindoctor.recipe import Data, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Data
 from bindoctor.rows import rows_of
 from bindoctor.selection import indices_in, select
 

@@ -11,7 +11,7 @@ from bindoctor.config import FILE_NAME, DataSettings, find_config
 from bindoctor.findings import PERMITS
 from bindoctor.fixing import Trials, apply, seconds_in, treated
 from bindoctor.journal import undo as undo_last
-from bindoctor.recipe import Score
+from bindoctor.recipe_sections import Score
 from bindoctor.render.progress import progress_line
 from bindoctor.workspace import OUT_FOLDER, RuleChoice, open_workspace
 

@@ -21,7 +21,8 @@ from bindoctor.own_estimator import make_estimator
 from bindoctor.own_model import Made, make_own
 from bindoctor.part_names import held_out_rows, is_validation
 from bindoctor.prepare import prepare
-from bindoctor.recipe import Dates, Derived, Recipe
+from bindoctor.recipe import Recipe
+from bindoctor.recipe_sections import Dates, Derived
 from bindoctor.selection import indices_in, select
 from bindoctor.splits import inner_validation, repeated_folds, stratifiable, training_rows, validation_rows
 

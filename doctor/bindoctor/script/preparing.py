@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bindoctor.recipe import Features
+from bindoctor.recipe_sections import Features
 from bindoctor.script.layout import Bracket, Expression, call, indented, lay_out, single_blanks
 from bindoctor.script.plan import Plan
 
