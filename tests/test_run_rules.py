@@ -806,7 +806,8 @@ def test_a_spike_is_neither_a_gap_nor_an_oscillation() -> None:
 
 def test_the_last_run_of_a_joined_log_is_judged_and_the_joint_named() -> None:
     found = reported(foreign(0.45 + 0.02 * DECAY, 0.46 + 0.02 * DECAY, runs=2))
-    assert list(found) == ["BD417"]
+    assert list(found) == ["BD414", "BD417"]
+    assert "neither loss moves" in found["BD414"].message
 
 
 def test_a_restored_best_epoch_wastes_nothing() -> None:
@@ -968,3 +969,21 @@ def test_an_accuracy_of_one_from_the_first_epoch_on_is_too_good() -> None:
     (finding,) = ask("BD413", elsewhere([0.09 * 0.7**i for i in range(8)], [0.27] * 8, valid_score=[1.0] * 8))
     assert "in each of 8 epochs" in finding.message
     assert not ask("BD413", elsewhere([0.3] * 8, [0.27] * 8, valid_score=[0.9, *[1.0] * 7]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_that_both_stand_still_are_noted_as_epochs_that_gain_nothing(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, 0.005, (2, 50))
+    train, valid = (0.82 + 0.2 * 0.7 ** np.arange(50) + noise).tolist()
+    (finding,) = ask("BD414", elsewhere(train, valid))
+    assert finding.severity is Severity.NOTE
+    assert "over the last 34 of 50 epochs" in finding.message
+    assert not ask("BD414", elsewhere([0.9 * 0.98**i for i in range(50)], valid))
+    assert not ask("BD414", elsewhere(train[:15], valid[:15]))
+
+
+def test_a_run_whose_training_rows_are_learned_did_not_stop_too_soon_for_sure() -> None:
+    valid = [0.42 * 0.93**i for i in range(12)]
+    (loud,) = ask("BD407", elsewhere(valid, valid))
+    (quiet,) = ask("BD407", elsewhere([0.77 * 0.5**i for i in range(12)], valid))
+    assert (loud.severity, quiet.severity) == (Severity.WARNING, Severity.NOTE)

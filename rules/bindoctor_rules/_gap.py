@@ -21,6 +21,7 @@ MIN_STANDING_FALL = 0.1
 MIN_STANDING_RATIO = 1.5
 MIN_SCORES_APART = 0.05
 MAX_DRIFT = 0.02
+MIN_PLATEAU_EPOCHS = 20
 
 
 class Gap(NamedTuple):
@@ -97,7 +98,7 @@ def gap(
 
 
 def standing(history: History) -> Standing | None:
-    """Find a validation loss that no longer falls over the last two thirds of a run, far above a training loss that does.
+    """Find a validation loss that no longer falls over the last two thirds of a run, while the training loss does.
 
     Compared are the first and the last third of that span. The validation loss may drift down by 2%, the training loss
     must fall by a tenth and end below two thirds of the validation loss. Where accuracies of both parts were logged
@@ -121,6 +122,32 @@ def standing(history: History) -> Standing | None:
     if _scores_apart(history, third) < MIN_SCORES_APART:
         return None
     return Standing(int(epochs[start]), len(valid) - start, level, before, after, level / after)
+
+
+class Plateau(NamedTuple):
+    """Both losses over a span at the end of a run in which neither moves; medians of its last third."""
+
+    since: int
+    points: int
+    train: float
+    valid: float
+
+
+def plateau(history: History) -> Plateau | None:
+    """Find the last two thirds of a run in which neither loss moves by 2%; None where hardly an answer is wrong."""
+    epochs, valid = points(history, "valid_loss")
+    train_epochs, train = points(history, "train_loss")
+    if len(valid) < MIN_PLATEAU_EPOCHS or not np.array_equal(epochs, train_epochs) or hardly_wrong(history):
+        return None
+    start = len(valid) // 3
+    third = (len(valid) - start) // 3
+    ends = []
+    for curve in (train, valid):
+        before, after = float(np.median(curve[start : start + third])), float(np.median(curve[-third:]))
+        if not after > 0 or abs(after / before - 1) > MAX_DRIFT:
+            return None
+        ends.append(after)
+    return Plateau(int(epochs[start]), len(valid) - start, *ends)
 
 
 def _scores_apart(history: History, last: int) -> float:

@@ -163,8 +163,8 @@ def train_val_gap(
 
 def _standing(still: Standing, *, restored: bool) -> Finding:
     return Finding(
-        f"the validation loss stands still at {still.level:.3g} over the last {still.points} epochs, while the training "
-        f"loss falls from {still.before:.3g} to {still.after:.3g}"
+        f"the validation loss stands still at {still.level:.3g} over the last {still.points} epochs, while the "
+        f"training loss falls from {still.before:.3g} to {still.after:.3g}"
         + (" (the best epoch is restored)" if restored else ""),
         Where("run"),
         {
