@@ -58,6 +58,11 @@ def test_a_run_that_is_too_short_is_said_to_be(cli: Cli, tmp_path: Path) -> None
     assert "2 epochs: too few to judge a curve" in cli("check", "--run", log).stdout
 
 
+def test_a_run_of_few_epochs_is_said_to_be_one(cli: Cli, tmp_path: Path) -> None:
+    log = put(tmp_path, "history.json", json.dumps({"loss": [0.7, 0.6, 0.5], "val_loss": [0.7, 0.6, 0.5]}))
+    assert checked(cli, "--run", log)["run"]["too_short"] == "3 epochs: few to judge a curve, only coarse faults show"
+
+
 def test_one_point_a_metric_is_said_to_be_no_curve(cli: Cli, tmp_path: Path) -> None:
     run = mlflow_run(tmp_path / "mlruns" / "0" / "abc", {"Accuracy": [0.84], "F1": [0.7]})
     report = checked(cli, "--run", run)["run"]

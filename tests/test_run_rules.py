@@ -806,7 +806,8 @@ def test_a_spike_is_neither_a_gap_nor_an_oscillation() -> None:
 
 def test_the_last_run_of_a_joined_log_is_judged_and_the_joint_named() -> None:
     found = reported(foreign(0.45 + 0.02 * DECAY, 0.46 + 0.02 * DECAY, runs=2))
-    assert list(found) == ["BD417"]
+    assert list(found) == ["BD414", "BD417"]
+    assert "neither loss moves" in found["BD414"].message
 
 
 def test_a_restored_best_epoch_wastes_nothing() -> None:
@@ -890,3 +891,99 @@ def test_findings_reported_together_do_not_advise_opposites(
     for one, other in permutations(ways, 2):
         for way, opposite in OPPOSITES:
             assert not (way in ways[one] and opposite in ways[other]), (one, other, ways)
+
+
+# --- runs from elsewhere ---------------------------------------------------------------------------------------------
+
+
+def elsewhere(train: Sequence[float], valid: Sequence[float] = (), **facts: Any) -> Evidence:
+    return Evidence(history=logged(train, valid, source="Keras", entropy_scale=None, **facts))
+
+
+def test_a_gap_over_three_epochs_shows_where_each_is_much_worse_than_the_one_before() -> None:
+    (finding,) = ask("BD402", elsewhere([0.4, 0.2, 0.1], [0.3, 0.33, 0.42]))
+    assert "rises by 40%" in finding.message
+    assert not ask("BD402", elsewhere([0.4, 0.2, 0.1], [0.3, 0.33, 0.32]))
+    assert not ask("BD402", elsewhere([0.4, 0.2, 0.1], [0.3, 0.31, 0.33]))
+    assert not ask("BD402", elsewhere([0.4, 0.38, 0.36], [0.3, 0.33, 0.42]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_validation_loss_that_stands_still_under_a_falling_training_loss_is_a_gap(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, 0.02, 60)
+    falling = [0.2 + 0.6 * 0.95**i for i in range(60)]
+    standing = [0.75 + 0.5 * 0.7**i + noise[i] for i in range(60)]
+    (finding,) = ask("BD402", elsewhere(falling, standing))
+    assert "stands still at 0.7" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_validation_loss_that_follows_the_training_loss_is_none(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, 0.02, 60)
+    falling = [0.2 + 0.6 * 0.95**i for i in range(60)]
+    assert not ask("BD402", elsewhere(falling, [1.3 * loss + noise[i] for i, loss in enumerate(falling)]))
+    level = [0.4 + 0.4 * 0.8**i for i in range(60)]
+    assert not ask("BD402", elsewhere(level, [loss + 0.1 + noise[i] for i, loss in enumerate(level)]))
+
+
+@pytest.mark.parametrize("apart", [0.01, 0.2])
+def test_losses_that_lie_apart_are_no_gap_where_accuracies_are_the_same(apart: float) -> None:
+    falling = [0.2 + 0.6 * 0.95**i for i in range(60)]
+    places = tuple(float(i + 1) for i in range(60))
+    series = (
+        Series("train", "accuracy", (0.8 + apart,) * 60, places, places),
+        Series("valid", "accuracy", (0.8,) * 60, places, places),
+    )
+    found = ask("BD402", elsewhere(falling, [0.75] * 60, series=series))
+    assert len(found) == (apart > 0.05)
+
+
+def test_what_swings_by_a_hundredth_of_a_nat_or_changes_no_answer_does_not_oscillate() -> None:
+    falling = [0.09 * 0.8**i for i in range(20)]
+    assert not ask("BD406", elsewhere(falling, [0.004 + 0.003 * (-1) ** i for i in range(20)]))
+    swinging = [0.06 + 0.05 * (-1) ** i for i in range(20)]
+    assert ask("BD406", elsewhere(falling, swinging))
+    assert not ask("BD406", elsewhere(falling, swinging, valid_score=[0.998] * 20, score="accuracy"))
+
+
+def test_scores_without_an_accuracy_break_no_rule() -> None:
+    series = (Series("valid", "f1", (0.87, 0.97, 0.98), (1.0, 2.0, 3.0), (1.0, 2.0, 3.0)),)
+    assert not ask("BD410", elsewhere([0.3, 0.2, 0.1], [0.4, 0.3, 0.2], series=series))
+
+
+def test_the_epochs_at_which_all_rows_got_one_answer_are_named_and_no_others() -> None:
+    recall, accuracy = (0.0, 0.0, 0.4, 0.5, 0.0), (0.8, 0.8, 0.85, 0.86, 0.8)
+    places = tuple(float(i) for i in range(5))
+    series = (Series("valid", "recall", recall, places, places), Series("valid", "accuracy", accuracy, places, places))
+    (finding,) = ask("BD410", elsewhere([0.5] * 5, [0.5] * 5, series=series))
+    assert "one answer at epochs 0 to 1 and 4:" in finding.message
+
+
+def test_a_few_rows_of_which_as_many_are_right_each_time_are_no_collapse() -> None:
+    scores = [42 / 44, 42 / 44, 42 / 44, 42 / 44, 43 / 44, 42 / 44, 42 / 44, 42 / 44, 43 / 44, 42 / 44]
+    falling, level = [0.49 - 0.02 * i for i in range(10)], [0.39 - 0.002 * i for i in range(10)]
+    assert not ask("BD410", elsewhere(falling, level, valid_score=scores, score="accuracy"))
+
+
+def test_an_accuracy_of_one_from_the_first_epoch_on_is_too_good() -> None:
+    (finding,) = ask("BD413", elsewhere([0.09 * 0.7**i for i in range(8)], [0.27] * 8, valid_score=[1.0] * 8))
+    assert "in each of 8 epochs" in finding.message
+    assert not ask("BD413", elsewhere([0.3] * 8, [0.27] * 8, valid_score=[0.9, *[1.0] * 7]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_that_both_stand_still_are_noted_as_epochs_that_gain_nothing(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, 0.005, (2, 50))
+    train, valid = (0.82 + 0.2 * 0.7 ** np.arange(50) + noise).tolist()
+    (finding,) = ask("BD414", elsewhere(train, valid))
+    assert finding.severity is Severity.NOTE
+    assert "over the last 34 of 50 epochs" in finding.message
+    assert not ask("BD414", elsewhere([0.9 * 0.98**i for i in range(50)], valid))
+    assert not ask("BD414", elsewhere(train[:15], valid[:15]))
+
+
+def test_a_run_whose_training_rows_are_learned_did_not_stop_too_soon_for_sure() -> None:
+    valid = [0.42 * 0.93**i for i in range(12)]
+    (loud,) = ask("BD407", elsewhere(valid, valid))
+    (quiet,) = ask("BD407", elsewhere([0.77 * 0.5**i for i in range(12)], valid))
+    assert (loud.severity, quiet.severity) == (Severity.WARNING, Severity.NOTE)

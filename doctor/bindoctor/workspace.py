@@ -42,6 +42,7 @@ from bindoctor.version import VERSION
 
 OUT_FOLDER = "bindoctor-out"
 MIN_POINTS = 3
+MIN_TREND_POINTS = 5
 """Fewer epochs, and points of a loss, are no curve."""
 
 
@@ -339,6 +340,8 @@ def summarise_run(path: Path, history: History) -> RunSummary:
     elif longest < MIN_POINTS:
         epochs = f"{len(history.epochs)} epoch{'s' if len(history.epochs) != 1 else ''}"
         too_short = f"{epochs if history.epochs else 'no epochs'}: too few to judge a curve"
+    elif longest < MIN_TREND_POINTS:
+        too_short = f"{len(history.epochs)} epochs: few to judge a curve, only coarse faults show"
     return RunSummary(str(path), history.source, history.runs, len(history.epochs), points, too_short, history.remarks)
 
 

@@ -10,6 +10,8 @@ from bindoctor import Epoch, History
 
 Floats = npt.NDArray[np.float64]
 
+MIN_PERFECT = 0.995
+
 
 def logged(
     train: Sequence[float],
@@ -67,6 +69,12 @@ def start_of(history: History, curve: Floats) -> float:
         if every and len(series.values) > len(history.epochs) and np.isfinite(series.values[0]):
             return float(series.values[0])
     return float(curve[0]) if len(curve) else float("nan")
+
+
+def hardly_wrong(history: History) -> bool:
+    """Tell whether hardly an answer is wrong in any of the last two thirds of the evaluations."""
+    _, scores = points(history, "valid_score")
+    return history.score == "accuracy" and len(scores) > 0 and bool(scores[len(scores) // 3 :].min() >= MIN_PERFECT)
 
 
 def jitter(curve: Floats) -> float:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bindoctor import Epoch, History, Series, Task
-from bindoctor_rules._curves import Floats, jitter, points, start_of, trend, turns
+from bindoctor_rules._curves import Floats, hardly_wrong, jitter, points, start_of, trend, turns
 
 MIN_RATIO = 10.0
 MIN_FINAL_RATIO = 2.0
@@ -19,6 +19,8 @@ MIN_TRAIN_SWING = 0.1
 MIN_VALID_SWING = 0.2
 MIN_AMPLITUDE = 0.05
 MIN_TURNS = 0.4
+MIN_NATS = 0.01
+"""A cross-entropy that swings by less has swung by nothing, wherever it starts."""
 MIN_LEAPS = 0.2
 """From this share of steps on that are as large as the level, a training loss leaps, though its median is calm."""
 MIN_CREEPING_POINTS = 8
@@ -149,7 +151,12 @@ def swings(
     min_valid_swing: float = MIN_VALID_SWING,
     min_amplitude: float = MIN_AMPLITUDE,
 ) -> Swings | None:
-    """Find the loss that swings most over the last two thirds of its points."""
+    """Find the loss that swings most over the last two thirds of its points.
+
+    None where hardly an answer is wrong in any of them: what swings then is the loss of a few rows.
+    """
+    if hardly_wrong(history):
+        return None
     found: list[tuple[float, Swings]] = []
     for name, part, min_swing in (
         ("train_loss", "training", min_train_swing),
@@ -166,7 +173,8 @@ def swings(
         scale = start if history.entropy_scale is False else min(start, 1.0)
         if part == "training" and np.mean(np.abs(np.diff(settled)) > level) >= MIN_LEAPS:
             amplitude = max(amplitude, float(np.mean(np.abs(np.diff(settled)))))
-        far = level > 0 and scale > 0 and amplitude >= min_swing * level and amplitude >= min_amplitude * scale
+        least = min_amplitude * scale if history.entropy_scale is False else max(min_amplitude * scale, MIN_NATS)
+        far = level > 0 and scale > 0 and amplitude >= min_swing * level and amplitude >= least
         if far and turns(settled) >= MIN_TURNS:
             found.append((amplitude / level / min_swing, Swings(part, amplitude, level, turns(settled), len(settled))))
     return max(found, default=(0.0, None))[1]

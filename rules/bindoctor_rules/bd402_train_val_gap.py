@@ -5,7 +5,17 @@ from collections.abc import Iterator
 
 from bindoctor import Aim, Confidence, Finding, Fix, History, Recipe, Severity, Task, Where, example, rule
 from bindoctor_rules._curves import logged
-from bindoctor_rules._gap import MIN_EPOCHS, MIN_FALL, MIN_NOISE_RATIO, MIN_RISE, gap
+from bindoctor_rules._gap import (
+    MIN_EPOCHS,
+    MIN_FALL,
+    MIN_NOISE_RATIO,
+    MIN_RISE,
+    MIN_STANDING_FALL,
+    MIN_STANDING_RATIO,
+    Standing,
+    gap,
+    standing,
+)
 from bindoctor_rules._regularization import STOP_EARLY, penalties
 from bindoctor_rules._remedies import STOP
 from bindoctor_rules._scale import constant_loss
@@ -48,6 +58,16 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
             says="rises by 4%",
         ),
         example("a log from elsewhere", history=logged(FALLING, TURNING, source="Keras"), says="is lowest at epoch 9"),
+        example(
+            "three epochs, each worse than the one before",
+            history=logged([0.39, 0.23, 0.11], [0.32, 0.33, 0.44], source="Keras"),
+            says="rises by 38%",
+        ),
+        example(
+            "validation stands still far above",
+            history=logged(FALLING, [0.6 + 0.02 * (-1) ** i for i in range(30)], source="Keras"),
+            says="stands still at 0.6",
+        ),
     ],
     passes=[
         example("validation levels off", recipe=Recipe(), history=logged(FALLING, FLAT)),
@@ -55,6 +75,10 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
         example("validation only jumps", recipe=Recipe(), history=logged(FALLING, JUMPING)),
         example("training does not fall either", recipe=Recipe(), history=logged([0.4] * 30, TURNING)),
         example("too few epochs to say", recipe=Recipe(), history=logged(FALLING[:5], TURNING[10:15])),
+        example(
+            "levels off a little above",
+            history=logged([0.4 + 0.3 * 0.8**i for i in range(30)], FLAT, source="Keras"),
+        ),
         example("no validation", recipe=Recipe(), history=logged(FALLING)),
     ],
 )
@@ -74,6 +98,10 @@ def train_val_gap(
     the mean of the best epoch and its neighbours: the lowest point of a jittering curve is low by luck. The jitter
     comes from the curve's second differences. Where the validation loss never gets below that of one constant answer,
     while the training loss falls a tenth below it, a rise of 2% is enough: nothing learned holds for other rows.
+    Fewer than six epochs are enough where each one since the best is worse, by a fifth in all, while the training loss
+    falls by three tenths. A log from elsewhere is also flagged where the validation loss stands still over the last two
+    thirds of twelve epochs or more, the training loss falls by a tenth meanwhile and ends below two thirds of it, and
+    the accuracies, where logged, are 0.05 apart.
     Where the recipe or the log restores the best epoch the finding is a note: the model kept is not the one at the end.
 
     ## Why it matters
@@ -105,6 +133,9 @@ def train_val_gap(
         min_noise_ratio=min_noise_ratio,
         constant=0.98 * constant,
     )
+    still = standing(history) if found is None and recipe is None else None
+    if still is not None:
+        yield _standing(still, restored=history.best_restored is True)
     if found is None:
         return
     restored = recipe is not None and recipe.train.patience > 0 and recipe.train.restore_best
@@ -126,5 +157,26 @@ def train_val_gap(
         },
         tuple(_remedies(recipe, found.place)),
         Confidence.HIGH if found.beyond >= 2 * min_noise_ratio else Confidence.MEDIUM,
+        Severity.NOTE if restored else None,
+    )
+
+
+def _standing(still: Standing, *, restored: bool) -> Finding:
+    return Finding(
+        f"the validation loss stands still at {still.level:.3g} over the last {still.points} epochs, while the "
+        f"training loss falls from {still.before:.3g} to {still.after:.3g}"
+        + (" (the best epoch is restored)" if restored else ""),
+        Where("run"),
+        {
+            "since_epoch": still.since,
+            "level": still.level,
+            "before": still.before,
+            "after": still.after,
+            "ratio": still.ratio,
+            "min_ratio": MIN_STANDING_RATIO,
+            "min_fall": MIN_STANDING_FALL,
+        },
+        tuple(_remedies(None, 0)),
+        Confidence.MEDIUM,
         Severity.NOTE if restored else None,
     )

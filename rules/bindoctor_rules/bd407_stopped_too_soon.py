@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from bindoctor import Finding, Fix, History, Recipe, Severity, Task, Where, counts, example, rule
-from bindoctor_rules._curves import Floats, logged, start_of, trend, watched
+from bindoctor_rules._curves import Floats, logged, points, start_of, trend, watched
 from bindoctor_rules._gap import gap
 from bindoctor_rules._pace import direction
 from bindoctor_rules._remedies import LONGER, higher_rate
@@ -15,6 +17,7 @@ SETTLED = [0.4 + 0.29 * 0.6**i for i in range(20)]
 TINY = [0.01 * 0.9**i for i in range(20)]
 JUMPING = [0.5 - 0.001 * i + 0.1 * (-1) ** i for i in range(20)]
 TWENTY = Recipe().edited({"train.epochs": 20})
+MAX_FITTED = 0.02
 MAX_RATE = {"adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "sgd": 0.3}
 
 
@@ -52,7 +55,8 @@ def stopped_too_soon(
     epoch, because a loss near zero can fall by 1% for ever and gain nothing (below 10% of the entropy it is passed over
     altogether), and three standard errors of the trend; where the classes are not known the first loss stands for their
     entropy. From twice `min_fall` on the finding is a warning, below that a note, as it is where only the training loss
-    is known. Trees are passed over: the recipe does not set how many there are.
+    is known, or where that has come to 2% of the entropy: hardly a gradient is left. Trees are passed over: the recipe
+    does not set how many there are.
 
     ## Why it matters
     The run was cut off before it had learned what it could. More epochs are the cheapest improvement there is.
@@ -76,6 +80,8 @@ def stopped_too_soon(
         return
     if fall < min_fall or not -slope >= min_gain * scale or -slope < min_noise_ratio * error or gap(history):
         return
+    _, training = points(history, "train_loss")
+    fitted = len(training) > 0 and float(np.median(training[-3:])) < MAX_FITTED * max(scale, training[0])
     yield Finding(
         f"the {name} loss still falls by {fall:.1%} an epoch when training ends at {loss[-1]:.3g}",
         Where("run"),
@@ -88,7 +94,7 @@ def stopped_too_soon(
             "min_level": min_level,
         },
         tuple(_remedies(history, task, recipe)),
-        severity=None if name == "validation" and fall >= 2 * min_fall else Severity.NOTE,
+        severity=None if name == "validation" and fall >= 2 * min_fall and not fitted else Severity.NOTE,
     )
 
 

@@ -62,9 +62,10 @@ def _constant(
     history: History, found: Sequence[Evaluation], task: Task | None, min_epochs: int, max_learned: float
 ) -> _Collapse | None:
     """Find an accuracy that does not move, from the first evaluation on or to the last one."""
-    scores = np.array([one.scores.get("accuracy", math.nan) for one in found])
+    found = [one for one in found if math.isfinite(one.scores.get("accuracy", math.nan))]
+    scores = np.array([one.scores["accuracy"] for one in found])
     shares = task.shares if task else ()
-    rows = valid_rows(history, task, scores[np.isfinite(scores)].tolist())
+    rows = valid_rows(history, task, scores.tolist())
     for phase in _phases(scores, binary=len(shares) in (0, 2)):
         level, length = float(scores[phase][0]), phase.stop - phase.start
         to_the_end = phase.stop == len(scores)
@@ -75,7 +76,10 @@ def _constant(
         stuck = length >= 2 and _is_unlearned(history, epochs, level, max_learned)
         if told and not stuck and length < len(scores):
             continue
-        if phase.start > 0 and not told and level > np.nanmax(scores) - 0.05:
+        if phase.start > 0 and not told and level > scores.max() - 0.05:
+            continue
+        if not to_the_end and not told and np.median(scores[phase.stop :]) <= level + EXACT:
+            # The run ends where it began: few rows, of which as many are right each time.
             continue
         says = f"the accuracy is {level:.4g} to the last digit"
         if told and length >= min_epochs:
@@ -124,6 +128,21 @@ def _is_unlearned(history: History, epochs: Sequence[float], level: float, max_l
             return False
         told = told or (len(loss) >= 2 and bool(np.ptp(loss) > 0))
     return told
+
+
+def _spans(found: Sequence[Evaluation], epochs: Sequence[float]) -> str:
+    """Name these epochs, evaluations that follow each other as one span: "at epochs 0 to 2 and 7"."""
+    spans: list[list[float]] = []
+    follows = False
+    for one in found:
+        if one.epoch in epochs:
+            spans = [*spans[:-1], [*spans[-1], one.epoch]] if follows else [*spans, [one.epoch]]
+        follows = one.epoch in epochs
+    named = [f"{span[0]:g}" if len(span) == 1 else f"{span[0]:g} to {span[-1]:g}" for span in spans]
+    if len(named) > 3:
+        return f"at {len(epochs)} of {len(found)} evaluations, the first at epoch {epochs[0]:g}"
+    at = "at epoch" if len(epochs) == 1 else "at epochs"
+    return f"{at} {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
 
 
 def _is_kept(history: History, found: Sequence[Evaluation], collapsed: Sequence[float]) -> str:
@@ -235,11 +254,9 @@ def one_class_collapse(
     if collapse is None:
         return
     kept = _is_kept(history, found, collapse.epochs)
-    first, last = collapse.epochs[0], collapse.epochs[-1]
-    at = f"at epoch {first:g}" if first == last else f"at epochs {first:g} to {last:g}"
     yield Finding(
-        f"every row {'gets' if collapse.proven else 'seems to get'} one answer {at}: {collapse.says}"
-        + (f", {kept}" if kept else ", before the run learns"),
+        f"every row {'gets' if collapse.proven else 'seems to get'} one answer {_spans(found, collapse.epochs)}: "
+        f"{collapse.says}" + (f", {kept}" if kept else ", before the run learns"),
         Where("run"),
         {
             "epochs": list(collapse.epochs),

@@ -11,6 +11,7 @@ from bindoctor_rules._valid_rows import valid_rows
 
 MIN_START = 0.3
 """A loss that starts lower, in a log without scores, may be a regression's."""
+MIN_PERFECT_EPOCHS = 5
 SCORES = ("accuracy", "auc", "roc-auc", "average-precision", "f1", "balanced-accuracy", "mcc")
 
 FALLING = [0.69 * 0.5**i for i in range(12)]
@@ -38,6 +39,11 @@ PERFECT = [*[k / 400 for k in (310, 371, 397)], *[1.0] * 9]
             task=EVEN,
             history=logged(QUICK, QUICK, valid_score=PERFECT),
             says="the validation accuracy stays at 1 on 400 rows",
+        ),
+        example(
+            "never an error, though the loss says otherwise",
+            history=logged(FALLING, [0.27] * 12, valid_score=[1.0] * 12, source="Ultralytics"),
+            says="is 1 in each of 12 epochs",
         ),
     ],
     passes=[
@@ -68,7 +74,8 @@ def too_good(
     Where the classes are not known the loss before any step, or of the first epoch, stands for the constant answer's
     (from 0.3 on, where no score says that answers are classes). A score counts when it is of 100 rows or more, when it
     leaves at most 2% of the errors that answering the largest class would make, and when the loss has fallen below a
-    tenth; of two classes 0.99 is enough when the loss is below 4%. The score is the median of the last third.
+    tenth; of two classes 0.99 is enough when the loss is below 4%. The score is the median of the last third. An
+    accuracy of exactly 1 in each of five evaluations or more, from the first on, counts whatever the loss.
     Handwritten digits, learned well, end at 0.4% to 2% of the constant answer's loss, and are passed over.
 
     ## Why it matters
@@ -109,6 +116,8 @@ def too_good(
         message = f"the validation {history.score} stays at {_level(scores):.5g}" + (
             f" on {rows.rows} rows" if rows else ""
         )
+    elif _is_perfect_throughout(history, task, scores, min_rows):
+        message = f"the validation accuracy is 1 in each of {len(scores)} epochs, from the first on"
     else:
         return
     yield Finding(
@@ -138,6 +147,12 @@ def _is_perfect(history: History, task: Task | None, scores: Floats, min_score: 
         return False
     errors = 1 - max(task.shares) if task is not None and task.shares else math.nan
     return history.score != "accuracy" or not 1 - _level(scores) > 0.02 * errors
+
+
+def _is_perfect_throughout(history: History, task: Task | None, scores: Floats, min_rows: int) -> bool:
+    """Tell whether no answer was wrong in any of five evaluations or more, on rows that are not known to be few."""
+    few = task is not None and task.valid_rows is not None and task.valid_rows < min_rows
+    return history.score == "accuracy" and len(scores) >= MIN_PERFECT_EPOCHS and scores.min() >= 1 and not few
 
 
 def _level(scores: Floats) -> float:

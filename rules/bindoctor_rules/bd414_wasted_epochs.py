@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bindoctor import Finding, Fix, History, Recipe, Severity, Where, example, rule
+from bindoctor import Aim, Finding, Fix, History, Recipe, Severity, Where, example, rule
 from bindoctor_rules._curves import jitter, logged, points, trend
+from bindoctor_rules._gap import MAX_DRIFT, Plateau, plateau
 from bindoctor_rules._regularization import STOP_EARLY
 from bindoctor_rules._remedies import STOP
 from bindoctor_rules._wording import counted
@@ -51,6 +52,11 @@ def _remedies(recipe: Recipe | None, best: int) -> Iterator[Fix]:
             history=logged(FALLING, TURNING, best_restored=False),
             says="the weights kept are those of the last",
         ),
+        example(
+            "neither loss moves",
+            history=logged([0.82 + 0.2 * 0.5**i for i in range(30)], [0.83 + 0.2 * 0.5**i for i in range(30)]),
+            says="neither loss moves over the last 20 of 30 epochs",
+        ),
     ],
     passes=[
         example("the best epoch is restored", recipe=STOPPING, history=logged(FALLING, TURNING)),
@@ -72,7 +78,8 @@ def wasted_epochs(
     """The validation loss is lowest in the first half of the run, and 2% higher at its end, beyond its jitter.
 
     The end is the median of the last third since the best epoch, which must not be falling. Passed over where the best
-    epoch is restored.
+    epoch is restored. In a log from elsewhere of 20 epochs or more, it is also told where neither loss moves by 2% over
+    the last two thirds.
 
     ## Why it matters
     The epochs after the best one cost time, and the model that is kept is worse than one that was there.
@@ -84,6 +91,10 @@ def wasted_epochs(
     - Prechelt, L. (1998). Early stopping — but when? In Neural Networks: Tricks of the Trade, Springer.
     """
     epochs, valid = points(history, "valid_loss")
+    still = plateau(history) if recipe is None and not history.best_restored else None
+    if still is not None:
+        yield _still(still, len(valid))
+        return
     restored = recipe is not None and recipe.train.patience > 0 and recipe.train.restore_best
     if len(valid) < min_epochs or restored or history.best_restored:
         return
@@ -113,4 +124,20 @@ def wasted_epochs(
             "min_noise_ratio": min_noise_ratio,
         },
         tuple(_remedies(recipe, int(epochs[best] - history.epochs[0].epoch) + 1)),
+    )
+
+
+def _still(still: Plateau, epochs: int) -> Finding:
+    return Finding(
+        f"neither loss moves over the last {still.points} of {epochs} epochs: {still.train:.3g} in training, "
+        f"{still.valid:.3g} in validation",
+        Where("run"),
+        {"since_epoch": still.since, "train": still.train, "valid": still.valid, "max_drift": MAX_DRIFT},
+        (
+            Fix("Stop at such a plateau", aim=Aim.ADVISE),
+            Fix(
+                "Where the score does not do: a larger network, features that tell more, a rate that decays",
+                aim=Aim.ADVISE,
+            ),
+        ),
     )
