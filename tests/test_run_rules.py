@@ -929,10 +929,10 @@ def test_a_validation_loss_that_follows_the_training_loss_is_none(seed: int) -> 
 @pytest.mark.parametrize("apart", [0.01, 0.2])
 def test_losses_that_lie_apart_are_no_gap_where_accuracies_are_the_same(apart: float) -> None:
     falling = [0.2 + 0.6 * 0.95**i for i in range(60)]
-    places = tuple(float(i + 1) for i in range(60))
+    steps, places = tuple(range(1, 61)), tuple(float(i + 1) for i in range(60))
     series = (
-        Series("train", "accuracy", (0.8 + apart,) * 60, places, places),
-        Series("valid", "accuracy", (0.8,) * 60, places, places),
+        Series("train", "accuracy", (0.8 + apart,) * 60, steps, places),
+        Series("valid", "accuracy", (0.8,) * 60, steps, places),
     )
     found = ask("BD402", elsewhere(falling, [0.75] * 60, series=series))
     assert len(found) == (apart > 0.05)
@@ -947,14 +947,14 @@ def test_what_swings_by_a_hundredth_of_a_nat_or_changes_no_answer_does_not_oscil
 
 
 def test_scores_without_an_accuracy_break_no_rule() -> None:
-    series = (Series("valid", "f1", (0.87, 0.97, 0.98), (1.0, 2.0, 3.0), (1.0, 2.0, 3.0)),)
+    series = (Series("valid", "f1", (0.87, 0.97, 0.98), (1, 2, 3), (1.0, 2.0, 3.0)),)
     assert not ask("BD410", elsewhere([0.3, 0.2, 0.1], [0.4, 0.3, 0.2], series=series))
 
 
 def test_the_epochs_at_which_all_rows_got_one_answer_are_named_and_no_others() -> None:
     recall, accuracy = (0.0, 0.0, 0.4, 0.5, 0.0), (0.8, 0.8, 0.85, 0.86, 0.8)
-    places = tuple(float(i) for i in range(5))
-    series = (Series("valid", "recall", recall, places, places), Series("valid", "accuracy", accuracy, places, places))
+    steps, places = tuple(range(5)), tuple(float(i) for i in range(5))
+    series = (Series("valid", "recall", recall, steps, places), Series("valid", "accuracy", accuracy, steps, places))
     (finding,) = ask("BD410", elsewhere([0.5] * 5, [0.5] * 5, series=series))
     assert "one answer at epochs 0 to 1 and 4:" in finding.message
 
