@@ -12,8 +12,9 @@ how many of them passed the same judgement as fixes do.
 
 FOLDER holds CSV files and a manifest.json, {"sets": [{"file": …, "target": …}]}; without it, the loan example and sets
 that scikit-learn carries are used. Printed are a line a run, and by status of the treatment: how many, how many better
-than the honest setup and the constant answer in the score that the claim is about (log loss, or where only the threshold
-changed what it is tuned for), how many worse by more than 0.01 in log loss, the mean gains, and the cost. A half can be improved if scaling, the blind checklist or the fixes gain more than 0.002 on the other half.
+than the honest setup and the constant answer in the score that the claim is about (log loss, or where only the
+threshold changed the score that it is tuned for), how many worse by more than 0.01 in log loss, the mean gains, and the
+cost. A half can be improved if scaling, the blind checklist or the fixes gain more than 0.002 on the other half.
 """
 
 import argparse
