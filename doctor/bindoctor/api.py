@@ -22,7 +22,6 @@ from bindoctor.findings import PERMITS
 from bindoctor.fix_result import FixResult
 from bindoctor.fixing import Trials, apply, one_thread, seconds_in, treated
 from bindoctor.given_recipe import Given, recipe_of
-from bindoctor.own_code import forget_own_code
 from bindoctor.profile import EVERYTHING
 from bindoctor.readers import ReadOptions
 from bindoctor.recipe_sections import Score
@@ -211,7 +210,10 @@ def _applied(workspace: Workspace, report: Report) -> tuple[Report, Any]:
 
 def _workspace(config: Config, dataset: Dataset, select: Names, ignore: Names, extend_select: Names) -> Workspace:
     """Return what the commands work on, with the rules that the caller asks for."""
-    forget_own_code()
+    if config.recipe.model.own:
+        from bindoctor.own_code import forget_own_code
+
+        forget_own_code()
     registry, rules = _rules(select, ignore, extend_select)
     return Workspace(config, dataset, registry, rules)
 

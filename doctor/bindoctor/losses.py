@@ -77,7 +77,7 @@ def build_objective(loss: Loss, outputs: int, weights: npt.NDArray[np.float64], 
         def two_classes(logits: Tensor, targets: Tensor, row_weights: Tensor | None = None) -> Tensor:
             each_weight = None if row_weights is None else row_weights[:, None]
             if loss.kind == "focal":
-                each = _binary_focal(loss, logits, targets, positive)
+                each = binary_focal(loss, logits, targets, positive)
                 mean = (each if each_weight is None else each_weight * each).mean()
             else:
                 mean = binary_cross_entropy_with_logits(logits, targets, each_weight, pos_weight=positive)
@@ -114,7 +114,8 @@ def plain_log_loss(logits: Tensor, labels: Tensor) -> float:
     return cross_entropy(logits, labels).item()
 
 
-def _binary_focal(loss: Loss, logits: Tensor, targets: Tensor, positive: Tensor | None) -> Tensor:
+def binary_focal(loss: Loss, logits: Tensor, targets: Tensor, positive: Tensor | None) -> Tensor:
+    """Return each row's focal loss of two classes; ``positive`` weights the positive one (Lin et al. 2017)."""
     each = binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
     probability = torch.sigmoid(logits)
     miss = targets + probability - 2 * targets * probability

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, p
 from bindoctor.build import build_network
 from bindoctor.history import History, TrainingFailed
 from bindoctor.loop import MAX_ROWS_AT_ONCE, RANDOM, check_training
-from bindoctor.losses import MIN_MISS, binary_targets, class_weights, output_count, plain_log_loss
+from bindoctor.losses import MIN_MISS, binary_focal, binary_targets, class_weights, output_count, plain_log_loss
 from bindoctor.prepare import Matrix, Prepared
 from bindoctor.progress import Progress, epoch_orders, measure
 from bindoctor.recipe import Recipe
@@ -274,13 +274,9 @@ class _Stack:
         if self._outputs == 1:
             low, high = self._class_weights[:, :1], self._class_weights[:, 1:]
             answers, targets = logits[:, :, 0], self._targets[member, rows]
-            each = binary_cross_entropy_with_logits(answers, targets, pos_weight=high / low, reduction="none")
             if loss.kind == "focal":
-                probability = torch.sigmoid(answers)
-                miss = targets + probability - 2 * targets * probability
-                alpha = loss.focal_alpha * targets + (1 - loss.focal_alpha) * (1 - targets)
-                each = alpha * miss.clamp_min(MIN_MISS) ** loss.focal_gamma * each
-            return low * each
+                return low * binary_focal(loss, answers, targets, high / low)
+            return low * binary_cross_entropy_with_logits(answers, targets, pos_weight=high / low, reduction="none")
         logs, labels = log_softmax(logits, dim=2), self._labels[member, rows]
         own = logs.gather(2, labels[:, :, None])[:, :, 0]
         smooth, classes = self._smoothing, logits.shape[2]

@@ -28,8 +28,6 @@ from bindoctor.evidence import Evidence
 from bindoctor.examine import Outcome, examine
 from bindoctor.history import History
 from bindoctor.outputs import RunKey
-from bindoctor.own_code import forget_own_code
-from bindoctor.own_source import code_digest
 from bindoctor.parts import Parts
 from bindoctor.profile import EVERYTHING, Profile, State
 from bindoctor.readers import ReadOptions, open_dataset, open_source, part_of
@@ -150,6 +148,9 @@ class Workspace(msgspec.Struct, frozen=True):
     def run_key(self, evidence: Evidence) -> RunKey:
         """Return what identifies a run of the evidence's recipe on this data."""
         assert evidence.recipe is not None
+        # Imported here, as most checks know of no run.
+        from bindoctor.own_source import code_digest
+
         code = code_digest(evidence.recipe, self.config.folder.absolute())
         return RunKey(evidence.recipe.digest() + code, self.data_digest)
 
@@ -244,8 +245,11 @@ def open_workspace(asked: DataSettings, choice: RuleChoice | None = None) -> Wor
     Raises:
         InputError: no data, or anything in settings, data or selection that cannot be used.
     """
-    forget_own_code()
     config = load_config(find_config(Path()))
+    if config.recipe.model.own:
+        from bindoctor.own_code import forget_own_code
+
+        forget_own_code()
     stored, foreign = config.data, ""
     if asked.path and stored.path and not _same_file(config, asked):
         foreign = stored.path
